@@ -1,0 +1,1 @@
+//! A disk that forgets, fails and fills up, for tests.

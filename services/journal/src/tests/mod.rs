@@ -1,0 +1,23 @@
+//! Tests of the whole journal, on the real disk and on the simulated one.
+
+mod disk;
+
+use std::future::Future;
+
+/// Drives a future on this thread; the journal needs no runtime for appends.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Everything that a fresh reader gets.
+pub(crate) fn read_all(journal: &crate::Journal) -> Vec<(u64, Vec<u8>)> {
+    let mut reader = journal.reader(0);
+    let mut all = Vec::new();
+    loop {
+        let entries = reader.try_next(1000, 1 << 20).unwrap();
+        if entries.is_empty() {
+            return all;
+        }
+        all.extend(entries.into_iter().map(|entry| (entry.sequence, entry.payload.to_vec())));
+    }
+}

@@ -1,0 +1,204 @@
+//! Topics and their consumers.
+//!
+//! The contract, which every backing keeps and `tests/contract.rs` holds it to:
+//! - `append` answers once the record is durable.
+//! - Records of one key are delivered in the order in which their appends were answered.
+//! - A group gets every record at least once, from its last committed position on; after a restart or a rewind, what
+//!   was delivered and not committed comes again.
+//! - A record leaves the topic only when every group has committed past it.
+
+use journal::{Journal, Reader};
+
+use crate::error::{AppendError, GroupError, OpenError, ReadError};
+use crate::record::{Delivered, Record, decode, encode};
+
+/// A chunk of [`Topic::append_all`] ends at so many records or bytes, whichever comes first.
+const CHUNK_RECORDS: usize = 1024;
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// How a topic is opened over a journal.
+#[derive(Debug, Clone)]
+pub struct TopicConfig {
+    /// The topic's name; it becomes the journal's.
+    pub name: String,
+    /// The journal behind it. Its `name` and `consumers` are set from this configuration.
+    pub journal: journal::Config,
+    /// The consumer groups: a record is kept until each of them has committed past it.
+    pub groups: Vec<String>,
+}
+
+/// A named, ordered sequence of keyed records. Clones are handles of the same topic.
+#[derive(Clone)]
+pub struct Topic {
+    name: String,
+    backing: Backing,
+}
+
+#[derive(Clone)]
+enum Backing {
+    Journal(Journal),
+}
+
+impl Topic {
+    /// Opens or makes a topic over a journal.
+    ///
+    /// # Errors
+    /// When the journal can't be opened.
+    pub fn open(config: TopicConfig) -> Result<Topic, OpenError> {
+        let TopicConfig { name, journal, groups } = config;
+        let journal = journal::Config { name: name.clone(), consumers: groups, ..journal };
+        match Journal::open(journal) {
+            Ok((journal, _recovery)) => Ok(Topic::over_journal(name, journal)),
+            Err(error) => Err(OpenError::Journal { topic: name, error }),
+        }
+    }
+
+    /// A topic over a journal that is open already, whose registered consumers are the groups.
+    pub fn over_journal(name: impl Into<String>, journal: Journal) -> Topic {
+        Topic { name: name.into(), backing: Backing::Journal(journal) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Appends a record; it is durable when this returns `Ok`. It is on its way from the first poll on, even if the
+    /// future is dropped then.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append(&self, record: Record) -> Result<(), AppendError> {
+        let Backing::Journal(journal) = &self.backing;
+        let appended = journal.append(encode(&record)).await;
+        appended.map(drop).map_err(|error| AppendError::of_journal(&self.name, error))
+    }
+
+    /// Appends records in order, many to a sync; all are durable on `Ok`.
+    ///
+    /// # Errors
+    /// See [`AppendError`]. Any part of the records may be durable then, from the first on.
+    pub async fn append_all(&self, records: Vec<Record>) -> Result<(), AppendError> {
+        let Backing::Journal(journal) = &self.backing;
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        let mut records = records.iter().peekable();
+        while let Some(record) = records.next() {
+            let encoded = encode(record);
+            bytes += encoded.len();
+            chunk.push(encoded);
+            if chunk.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES || records.peek().is_none() {
+                let appended = journal.append_all(std::mem::take(&mut chunk)).await;
+                appended.map_err(|error| AppendError::of_journal(&self.name, error))?;
+                bytes = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// A consumer of a group, from the group's last committed position on. Over a journal every consumer of a group
+    /// gets all records; use one at a time.
+    ///
+    /// # Errors
+    /// When the group is not among `TopicConfig::groups`.
+    pub fn consumer(&self, group: &str) -> Result<Consumer, GroupError> {
+        let Backing::Journal(journal) = &self.backing;
+        if !journal.is_registered(group) {
+            return Err(GroupError::Unknown { topic: self.name.clone(), group: group.to_owned() });
+        }
+        let reader = journal.reader(journal.position(group).unwrap_or(0));
+        let source = Source::Journal { journal: journal.clone(), reader };
+        Ok(Consumer { topic: self.name.clone(), group: group.to_owned(), source })
+    }
+
+    /// Whether records are taken, for readiness; `Err` says why not.
+    ///
+    /// # Errors
+    /// The reason, as text for an operator.
+    pub fn healthy(&self) -> Result<(), String> {
+        let Backing::Journal(journal) = &self.backing;
+        journal.healthy().map_err(|reason| reason.to_string())
+    }
+
+    /// Finishes what was appended, saves the positions and releases the backing. Consumers get what is left and then
+    /// [`ReadError::Closed`].
+    pub async fn close(self) {
+        let Backing::Journal(journal) = self.backing;
+        journal.close().await;
+    }
+}
+
+/// Delivers a topic's records to one group.
+pub struct Consumer {
+    topic: String,
+    group: String,
+    source: Source,
+}
+
+enum Source {
+    Journal { journal: Journal, reader: Reader },
+}
+
+impl Consumer {
+    /// Waits for records and returns at least one, at most `max_records`, and not more than about `max_bytes` unless the
+    /// first alone is longer. Cancel-safe. The records share the memory they were read into: copy what is kept.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn next(&mut self, max_records: usize, max_bytes: usize) -> Result<Vec<Delivered>, ReadError> {
+        let Source::Journal { reader, .. } = &mut self.source;
+        match reader.next(max_records, max_bytes).await {
+            Ok(entries) => Ok(entries.into_iter().map(delivered).collect()),
+            Err(journal::ReadError::Closed) => Err(ReadError::Closed),
+            Err(error) => Err(ReadError::Backing(error.to_string())),
+        }
+    }
+
+    /// Notes that the group has dealt with everything before `next_offset` of a partition. Returns at once; a position
+    /// that is lost in a crash costs duplicates.
+    ///
+    /// # Errors
+    /// When there is no such place.
+    pub fn commit(&self, partition: u32, next_offset: u64) -> Result<(), GroupError> {
+        let Source::Journal { journal, .. } = &self.source;
+        let topic = || self.topic.clone();
+        let no_such_offset = || GroupError::NoSuchOffset { topic: topic(), partition, offset: next_offset };
+        if partition != 0 {
+            return Err(no_such_offset());
+        }
+        journal.commit(&self.group, next_offset).map_err(|error| match error {
+            journal::CommitError::UnknownConsumer => {
+                GroupError::Unknown { topic: topic(), group: self.group.clone() }
+            }
+            journal::CommitError::BeyondEnd { .. } => no_such_offset(),
+        })
+    }
+
+    /// Records that were appended and not committed by the group, about.
+    pub fn lag(&self) -> u64 {
+        let Source::Journal { journal, .. } = &self.source;
+        let committed = journal.position(&self.group).unwrap_or(0).max(journal.start());
+        journal.end().saturating_sub(committed)
+    }
+
+    /// Goes back to the last committed position: what was delivered since then comes again.
+    pub fn rewind(&mut self) {
+        let Source::Journal { journal, reader } = &mut self.source;
+        reader.seek(journal.position(&self.group).unwrap_or(0));
+    }
+
+    /// Goes back to the oldest record. The committed position stays, so retention is not held up.
+    pub fn rewind_to_oldest(&mut self) {
+        let Source::Journal { reader, .. } = &mut self.source;
+        reader.seek(0);
+    }
+
+    /// The group it delivers to.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+}
+
+fn delivered(entry: journal::Entry) -> Delivered {
+    Delivered { partition: 0, offset: entry.sequence, record: decode(&entry.payload) }
+}
