@@ -1,1 +1,3 @@
-//! placeholder
+//! wip
+pub mod instrument;
+pub mod mint;
