@@ -1,0 +1,110 @@
+//! Where ClickHouse is, and the client that every service talks to it with.
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is never shown: `Debug` and `Serialize` write `***` in its place, so that a configuration can be printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn mask(&self) -> &'static str {
+        if self.0.is_empty() { "" } else { "***" }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.mask())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.mask())
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// How to reach ClickHouse.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connection {
+    /// The HTTP interface, such as `http://127.0.0.1:8123`.
+    pub url: String,
+    /// The user.
+    pub user: String,
+    /// The user's password; may be empty.
+    pub password: Secret,
+    /// The database that holds our tables; a migration makes it.
+    pub database: String,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8123".to_owned(),
+            user: "default".to_owned(),
+            password: Secret::default(),
+            database: "trueopen".to_owned(),
+        }
+    }
+}
+
+impl Connection {
+    /// A client for this place. It connects when it is first used; clones share its connections.
+    ///
+    /// Rows are validated against the table's columns. Inserts are written before they are confirmed: since version 26
+    /// a server gathers small inserts by itself (`async_insert`), which would confirm them together with strangers'.
+    /// Answers are complete before they begin (`wait_end_of_query`), so that a failure is a status and never a cut text.
+    #[must_use]
+    pub fn client(&self) -> clickhouse::Client {
+        clickhouse::Client::default()
+            .with_url(&self.url)
+            .with_user(&self.user)
+            .with_password(self.password.reveal())
+            .with_database(&self.database)
+            .with_setting("async_insert", "0")
+            .with_setting("wait_end_of_query", "1")
+            .with_product_info("trueopen", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let connection = Connection { password: Secret::new("hunter2"), ..Connection::default() };
+        assert!(!format!("{connection:?}").contains("hunter2"));
+        assert!(!serde_json::to_string(&connection).unwrap().contains("hunter2"));
+        assert!(!format!("{:?}", connection.client()).contains("hunter2"));
+        let read: Connection = serde_json::from_str(r#"{"password":"hunter2"}"#).unwrap();
+        assert_eq!(read.password.reveal(), "hunter2");
+        assert_eq!(read.database, "trueopen");
+    }
+}

@@ -1,0 +1,317 @@
+//! Migrations: the files of `schema/clickhouse`, carried by the program, brought into a database in order and once.
+//!
+//! Forward only and safe to repeat. Each file is noted with its checksum when all its statements are done; a file that
+//! was cut off half-way is run again from its start, so its statements bear repeating (`IF NOT EXISTS`, `OR REPLACE`).
+//! A database that a newer program migrated, or whose files were other ones, is refused and left alone.
+
+mod sources;
+mod split;
+
+use crate::error::{DatabaseError, UNKNOWN_DATABASE, UNKNOWN_TABLE, call, within};
+use crate::keys::hex;
+use crate::lock::{Lock, LockError};
+use aws_lc_rs::digest;
+use clickhouse::{Client, Row};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The files, by name: `NNNN_what.sql`.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// How long one statement may take; a change of a large table takes its time.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How long another process' migration is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// What a migration did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The versions that were applied now, in order; empty when the database was up to date.
+    pub applied: Vec<u32>,
+    /// The version that the database has.
+    pub version: u32,
+}
+
+/// Why a database can't be brought up to date, or used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A newer program was here.
+    #[error(
+        "the database has schema version {found}, this program knows {known}: run the newer program, or its successor"
+    )]
+    Newer {
+        /// The highest version in the database.
+        found: u32,
+        /// The highest version that this program has.
+        known: u32,
+    },
+    /// A file is not the one that was applied.
+    #[error(
+        "migration {version} ({name}) was applied with other content than this program has: the database and the program do not belong together"
+    )]
+    Changed {
+        /// The file's version.
+        version: u32,
+        /// The file's name.
+        name: String,
+    },
+    /// The database waits for `trueopen migrate`. Only [`check`] says this.
+    #[error("the database lacks schema version {missing}: run `trueopen migrate`")]
+    Behind {
+        /// The first version that is missing.
+        missing: u32,
+    },
+    /// A statement failed.
+    #[error("{file}, statement {number}: {cause}: {}", shortened(.cause.text()))]
+    Statement {
+        /// The file.
+        file: String,
+        /// Which statement, from 1.
+        number: usize,
+        /// What ClickHouse said.
+        cause: DatabaseError,
+    },
+    /// A file of this program is not well formed.
+    #[error("{file}: {what}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another process migrates and does not end.
+    #[error(transparent)]
+    Lock(LockError),
+    /// ClickHouse can't be reached or refused something around the files.
+    #[error("{doing}: {cause}{}", after_colon(.cause.text()))]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What ClickHouse said.
+        cause: DatabaseError,
+    },
+}
+
+impl MigrateError {
+    fn doing(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
+        move |cause| Self::Database { doing, cause }
+    }
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {}", shortened(text)) }
+}
+
+/// The first 500 characters: a server quotes whole statements.
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(500).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// A file with what its name and content say.
+#[derive(Debug)]
+struct Migration {
+    version: u32,
+    name: &'static str,
+    text: &'static str,
+    checksum: String,
+}
+
+/// A row of the table `schema_migrations`.
+#[derive(Debug, Clone, Row, Serialize, Deserialize)]
+struct Applied {
+    version: u32,
+    name: String,
+    checksum: String,
+    applied_at: i64,
+}
+
+const NOTES_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
+(
+    version UInt32,
+    name String,
+    checksum String,
+    applied_at DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY version
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1";
+
+/// Makes the client's database if there is none, applies every file that it lacks and writes `schema/sources.json` into
+/// the table `sources`. Several processes may do this at once: one works, the others wait and find it done.
+///
+/// # Errors
+/// [`MigrateError::Newer`] and [`MigrateError::Changed`] for a database that is not this program's, before anything is
+/// changed; otherwise what failed, with ClickHouse's own words.
+pub async fn migrate(client: &Client) -> Result<Migrated, MigrateError> {
+    let files = files()?;
+    make_database(client).await?;
+    let mut applied = Vec::new();
+    if !pending(&files, &notes(client).await?)?.is_empty() {
+        let lock = Lock::take(client, "migrate", LOCK_WAIT).await.map_err(|error| match error {
+            LockError::Database(cause) => {
+                MigrateError::Database { doing: "waiting for other migrations", cause }
+            }
+            held @ LockError::Held { .. } => MigrateError::Lock(held),
+        })?;
+        let result = apply_pending(client, &files).await;
+        lock.release().await;
+        applied = result?;
+        // The client remembers the columns of tables; they may be others now.
+        client.clear_cached_metadata().await;
+    }
+    sources::write(client).await.map_err(MigrateError::doing("writing the table sources"))?;
+    let version = files.last().map_or(0, |file| file.version);
+    Ok(Migrated { applied, version })
+}
+
+/// Whether the client's database is exactly what this program works with; its version if so.
+///
+/// # Errors
+/// [`MigrateError::Behind`], [`MigrateError::Newer`] or [`MigrateError::Changed`] when it is not.
+pub async fn check(client: &Client) -> Result<u32, MigrateError> {
+    let files = files()?;
+    match pending(&files, &notes(client).await?)?.first() {
+        Some(file) => Err(MigrateError::Behind { missing: file.version }),
+        None => Ok(files.last().map_or(0, |file| file.version)),
+    }
+}
+
+async fn apply_pending(client: &Client, files: &[Migration]) -> Result<Vec<u32>, MigrateError> {
+    call(client.query_raw(NOTES_TABLE).execute())
+        .await
+        .map_err(MigrateError::doing("making the table schema_migrations"))?;
+    // Again, now that nobody else works on it.
+    let notes = notes(client).await?;
+    let mut applied = Vec::new();
+    for file in pending(files, &notes)? {
+        apply(client, file).await?;
+        applied.push(file.version);
+    }
+    Ok(applied)
+}
+
+async fn apply(client: &Client, file: &Migration) -> Result<(), MigrateError> {
+    let statements = split::statements(file.text)
+        .map_err(|error| MigrateError::File { file: file.name.to_owned(), what: error.to_string() })?;
+    for (index, statement) in statements.into_iter().enumerate() {
+        // A change of rows is done before the next statement, and before the file counts as applied.
+        let query = client.query_raw(statement).with_setting("mutations_sync", "1");
+        within(STATEMENT_LIMIT, query.execute()).await.map_err(|cause| MigrateError::Statement {
+            file: file.name.to_owned(),
+            number: index + 1,
+            cause,
+        })?;
+    }
+    let note = Applied {
+        version: file.version,
+        name: file.name.to_owned(),
+        checksum: file.checksum.clone(),
+        applied_at: crate::accounts::Millis::now().0,
+    };
+    let insert = async {
+        let mut insert = client.insert::<Applied>("schema_migrations").await?;
+        insert.write(&note).await?;
+        insert.end().await
+    };
+    call(insert).await.map_err(MigrateError::doing("noting a migration as applied"))
+}
+
+async fn make_database(client: &Client) -> Result<(), MigrateError> {
+    let Some(name) = client.database().filter(|name| *name != "default") else { return Ok(()) };
+    // Asked from within `default`, since a server refuses every query in a database that it does not have.
+    let outside = client.clone().with_database("default");
+    let query = outside.query("CREATE DATABASE IF NOT EXISTS ?").bind(clickhouse::sql::Identifier(name));
+    call(query.execute()).await.map_err(MigrateError::doing("making the database"))
+}
+
+/// What the database says was applied; nothing when it was never migrated.
+async fn notes(client: &Client) -> Result<Vec<Applied>, MigrateError> {
+    let query = client.query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version");
+    match call(query.fetch_all()).await {
+        Err(DatabaseError::Server { code: UNKNOWN_TABLE | UNKNOWN_DATABASE, .. }) => Ok(Vec::new()),
+        other => other.map_err(MigrateError::doing("reading the table schema_migrations")),
+    }
+}
+
+/// The files that are not applied yet, after checking that those that are belong to this program.
+fn pending<'a>(files: &'a [Migration], notes: &[Applied]) -> Result<Vec<&'a Migration>, MigrateError> {
+    let known = files.last().map_or(0, |file| file.version);
+    for note in notes {
+        let Some(file) = files.iter().find(|file| file.version == note.version) else {
+            return Err(if note.version > known {
+                let found = notes.iter().map(|note| note.version).max().unwrap_or(known);
+                MigrateError::Newer { found, known }
+            } else {
+                MigrateError::Changed { version: note.version, name: note.name.clone() }
+            });
+        };
+        if file.checksum != note.checksum {
+            return Err(MigrateError::Changed { version: note.version, name: note.name.clone() });
+        }
+    }
+    Ok(files.iter().filter(|file| notes.iter().all(|note| note.version != file.version)).collect())
+}
+
+/// The program's files by version.
+fn files() -> Result<Vec<Migration>, MigrateError> {
+    let mut files: Vec<Migration> = Vec::with_capacity(FILES.len());
+    for (name, text) in FILES {
+        let broken = |what: &str| MigrateError::File { file: (*name).to_owned(), what: what.to_owned() };
+        let digits = name.split('_').next().filter(|digits| digits.len() == 4);
+        let version = digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| broken("is not named NNNN_what.sql"))?;
+        if files.iter().any(|file| file.version == version) {
+            return Err(broken("has the version of another file"));
+        }
+        let checksum = hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        files.push(Migration { version, name, text, checksum });
+    }
+    files.sort_unstable_by_key(|file| file.version);
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_well_formed() {
+        let files = files().unwrap();
+        assert_eq!(files[0].name, "0001_tables.sql");
+        for file in files {
+            assert!(!split::statements(file.text).unwrap().is_empty(), "{} has no statement", file.name);
+        }
+    }
+
+    #[test]
+    fn only_a_database_of_this_program_is_taken() {
+        let file = |version, checksum: &str| Migration {
+            version,
+            name: "x",
+            text: "",
+            checksum: checksum.to_owned(),
+        };
+        let note = |version, checksum: &str| Applied {
+            version,
+            name: "x".to_owned(),
+            checksum: checksum.to_owned(),
+            applied_at: 0,
+        };
+        let files = [file(1, "a"), file(2, "b"), file(4, "d")];
+        let versions = |notes: &[Applied]| {
+            pending(&files, notes).map(|files| files.iter().map(|file| file.version).collect::<Vec<_>>())
+        };
+        assert_eq!(versions(&[]).unwrap(), [1, 2, 4]);
+        assert_eq!(versions(&[note(1, "a"), note(4, "d")]).unwrap(), [2]);
+        assert_eq!(versions(&[note(1, "a"), note(2, "b"), note(4, "d")]).unwrap(), [0_u32; 0]);
+        assert!(matches!(versions(&[note(1, "x")]), Err(MigrateError::Changed { version: 1, .. })));
+        assert!(matches!(versions(&[note(3, "c")]), Err(MigrateError::Changed { version: 3, .. })));
+        let newer = versions(&[note(1, "a"), note(5, "e"), note(6, "f")]);
+        assert!(matches!(newer, Err(MigrateError::Newer { found: 6, known: 4 })));
+    }
+}

@@ -1,0 +1,81 @@
+//! How long rows and their evidence are kept: the same rule for the loader, which writes it into new rows, and for
+//! stored rows when an account changes its mind.
+//!
+//! Both are counted from `received_at`, when we took the event: evidence lies with us from then on, and a sender who
+//! hands in a delivery of last year does not want it gone at once.
+
+use crate::accounts::{Accounts, AccountsError};
+use crate::error::{DatabaseError, call};
+use crate::settings::Settings;
+use engagement::{AccountNumber, Timestamp};
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// The second since 1970 until which something of an event that was received then is kept. A `DateTime` ends in 2106;
+/// what would lie beyond is kept until then.
+#[must_use]
+pub fn until(received_at: Timestamp, days: u16) -> u32 {
+    let seconds = received_at.millis().div_euclid(1000) + i64::from(days) * SECONDS_A_DAY;
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+/// The tables whose rows carry `evidence_until` and `retention_until`.
+const TABLES: [&str; 2] = ["events", "deliveries"];
+
+impl Accounts {
+    /// Makes stored rows of an account follow its settings' `evidence_days` and `retention_days`.
+    ///
+    /// Returns when ClickHouse has taken the order; it rewrites what differs in the background, and its column TTLs then
+    /// empty evidence that is past its time. Safe to repeat: rows that fit already are left alone. Evidence that is gone
+    /// does not come back when the days grow.
+    ///
+    /// # Errors
+    /// [`AccountsError::Database`].
+    pub async fn apply_retention(
+        &self,
+        account: AccountNumber,
+        settings: &Settings,
+    ) -> Result<(), AccountsError> {
+        for table in TABLES {
+            let taken: Result<(), DatabaseError> = call(
+                self.client()
+                    .query_raw(&mutation(table))
+                    .param("account", account.0)
+                    .param("evidence_seconds", i64::from(settings.evidence_days) * SECONDS_A_DAY)
+                    .param("retention_seconds", i64::from(settings.retention_days) * SECONDS_A_DAY)
+                    .with_setting("mutations_sync", "0")
+                    .execute(),
+            )
+            .await;
+            taken?;
+        }
+        Ok(())
+    }
+}
+
+fn mutation(table: &str) -> String {
+    // The same sum as `until`, in ClickHouse's words.
+    let until = |seconds| {
+        format!(
+            "toDateTime(least(intDiv(toUnixTimestamp64Milli(received_at), 1000) + {{{seconds}: Int64}}, 4294967295), 'UTC')"
+        )
+    };
+    let (evidence, retention) = (until("evidence_seconds"), until("retention_seconds"));
+    format!(
+        "ALTER TABLE {table} UPDATE evidence_until = {evidence}, retention_until = {retention}
+         WHERE account = {{account: UInt32}} AND (evidence_until != {evidence} OR retention_until != {retention})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_from_receipt_and_end_with_the_type() {
+        let received = Timestamp::parse("2026-01-31T10:00:00.999Z").unwrap();
+        assert_eq!(i64::from(until(received, 30)), received.millis() / 1000 + 30 * 86_400);
+        let last = Timestamp::parse("2099-12-31T23:59:59Z").unwrap();
+        assert_eq!(until(last, 3650), u32::MAX);
+    }
+}
