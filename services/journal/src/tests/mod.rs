@@ -1,6 +1,7 @@
 //! Tests of the whole journal, on the real disk and on the simulated one.
 
 mod disk;
+mod model;
 
 use std::future::Future;
 
@@ -11,12 +12,17 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Everything that a fresh reader gets.
 pub(crate) fn read_all(journal: &crate::Journal) -> Vec<(u64, Vec<u8>)> {
+    try_read_all(journal).unwrap()
+}
+
+/// As `read_all`, on a disk that may fail.
+pub(crate) fn try_read_all(journal: &crate::Journal) -> Result<Vec<(u64, Vec<u8>)>, crate::ReadError> {
     let mut reader = journal.reader(0);
     let mut all = Vec::new();
     loop {
-        let entries = reader.try_next(1000, 1 << 20).unwrap();
+        let entries = reader.try_next(1000, 1 << 20)?;
         if entries.is_empty() {
-            return all;
+            return Ok(all);
         }
         all.extend(entries.into_iter().map(|entry| (entry.sequence, entry.payload.to_vec())));
     }
