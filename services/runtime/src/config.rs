@@ -99,12 +99,19 @@ fn load_from<T: DeserializeOwned>(
     for name in lists {
         environment = environment.with_list_parse_key(name);
     }
-    builder = builder.add_source(environment.source(variables));
+    // Variables without a section are other tools' (the cache folder, the data directory's flag).
+    let variables = variables.unwrap_or_else(|| std::env::vars_os().filter_map(utf8).collect());
+    let sectioned = variables.into_iter().filter(|(name, _)| name.contains("__")).collect();
+    builder = builder.add_source(environment.source(Some(sectioned)));
     for (name, value) in flags {
         builder = builder.set_override(*name, value.as_str()).map_err(|e| value_error(&e))?;
     }
     let config = builder.build().map_err(|e| value_error(&e))?;
     config.try_deserialize().map_err(|e| value_error(&e))
+}
+
+fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
 fn value_error(error: &config::ConfigError) -> ConfigError {
