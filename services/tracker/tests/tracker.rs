@@ -1,5 +1,7 @@
 //! The tracker over a real journal, asked by a real client.
 
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
 use engagement::keys::{KeyId, KeyRing, MasterKey};
 use engagement::token::{self, Content, Link, Nonce};
 use engagement::{AccountNumber, Hit, Kind, Timestamp};
