@@ -124,14 +124,3 @@ impl Metrics {
         UNREAD_AGE.with_label_values(labels).set(age_seconds as i64);
     }
 }
-
-#[cfg(test)]
-impl Metrics {
-    pub(crate) fn refused_count(&self, reason: &str) -> u64 {
-        REFUSED.with_label_values(&[self.name.as_str(), reason]).get()
-    }
-
-    pub(crate) fn set_aside_count(&self, reason: &str) -> u64 {
-        SET_ASIDE.with_label_values(&[self.name.as_str(), reason]).get()
-    }
-}

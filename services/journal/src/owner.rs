@@ -51,6 +51,15 @@ struct Active {
     length: u64,
 }
 
+impl Active {
+    /// Removes what a failed write left behind its last good byte. Synced, or else a power loss could bring back
+    /// records whose numbers are about to be used again, in this segment or in the next.
+    fn take_back(&self) -> io::Result<()> {
+        self.file.truncate(self.length)?;
+        self.file.sync()
+    }
+}
+
 /// The answers that are due to one group, each with the first sequence of its batch.
 type Answers = Vec<(u64, oneshot::Sender<Result<u64, AppendError>>)>;
 
@@ -63,8 +72,9 @@ impl Owner {
     ) -> Owner {
         let now = Instant::now();
         let writer = Writer::Shut { probes: 0, probe_at: now };
+        let upkeep_at = now + shared.config.upkeep_every;
         let mut owner =
-            Owner { shared, end, writer, next_sequence, buffer: Vec::new(), upkeep_at: now, _lock: lock };
+            Owner { shared, end, writer, next_sequence, buffer: Vec::new(), upkeep_at, _lock: lock };
         // A disk that can't be written now doesn't stop the start: readers can be served, and it may recover.
         owner.begin_segment();
         owner
@@ -150,7 +160,7 @@ impl Owner {
         let count = next - self.next_sequence;
         let written = active.length + self.buffer.len() as u64;
         if let Err(error) = active.file.write_at(&self.buffer, active.length) {
-            if is_full(&error) && active.file.truncate(active.length).is_ok() {
+            if is_full(&error) && active.take_back().is_ok() {
                 self.unwritable(Reason::DiskFull);
                 return self.answer(answers, Err(AppendError::Full), count);
             }

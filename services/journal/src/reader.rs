@@ -239,6 +239,11 @@ fn walk(
             let Some(segment) = shared.catalogue().holding(*position) else {
                 return Ok(None);
             };
+            let oldest = segment.base.min(shared.end());
+            if *position < oldest {
+                note_clamped(shared, *position, oldest);
+                *position = oldest;
+            }
             match enter(shared, segment, position)? {
                 Some(cursor) => cursor,
                 None => return Ok(None),

@@ -1,6 +1,7 @@
 //! Tests of the whole journal, on the real disk and on the simulated one.
 
 mod disk;
+mod faults;
 mod model;
 
 use std::future::Future;
@@ -26,4 +27,16 @@ pub(crate) fn try_read_all(journal: &crate::Journal) -> Result<Vec<(u64, Vec<u8>
         }
         all.extend(entries.into_iter().map(|entry| (entry.sequence, entry.payload.to_vec())));
     }
+}
+
+/// A counter's or gauge's value, as it would be scraped.
+pub(crate) fn metric(name: &str, labels: &[(&str, &str)]) -> f64 {
+    let families = prometheus::gather();
+    let family = families.iter().find(|family| family.name() == name).expect("the metric exists");
+    let matching = family.get_metric().iter().filter(|metric| {
+        labels.iter().all(|(name, value)| {
+            metric.get_label().iter().any(|label| label.name() == *name && label.value() == *value)
+        })
+    });
+    matching.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
 }

@@ -261,8 +261,6 @@ impl Life {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn every_promise_is_kept(steps in proptest::collection::vec(step(), 1..60)) {
         let mut life = Life::new();
