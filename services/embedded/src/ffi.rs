@@ -51,10 +51,15 @@ type ResultBuffer = unsafe extern "C" fn(RawResult) -> *const c_char;
 type ResultSize = unsafe extern "C" fn(RawResult) -> usize;
 type ResultCount = unsafe extern "C" fn(RawResult) -> u64;
 type ResultSeconds = unsafe extern "C" fn(RawResult) -> c_double;
-type Classify =
-    unsafe extern "C" fn(RawConnection, *const c_char, usize, *const c_char, usize, *mut RawAnalysis) -> State;
+type Classify = unsafe extern "C" fn(
+    RawConnection,
+    *const c_char,
+    usize,
+    *const c_char,
+    usize,
+    *mut RawAnalysis,
+) -> State;
 type SetHandlers = unsafe extern "C" fn(c_int);
-type Shutdown = unsafe extern "C" fn() -> State;
 
 /// `chdb_query_analysis_v1`, versioned by its own size.
 #[repr(C)]
@@ -70,7 +75,9 @@ struct RawAnalysis {
 pub(crate) enum LoadError {
     #[error("cannot load the ClickHouse engine {path}: {reason}")]
     Open { path: String, reason: String },
-    #[error("the ClickHouse engine {path} has no symbol {symbol}: another version than this program was made for")]
+    #[error(
+        "the ClickHouse engine {path} has no symbol {symbol}: another version than this program was made for"
+    )]
     Symbol { path: String, symbol: &'static str },
 }
 
@@ -99,7 +106,6 @@ pub(crate) struct Chdb {
     result_rows_written: ResultCount,
     result_bytes_written: ResultCount,
     classify: Classify,
-    shutdown: Shutdown,
 }
 
 /// Named values for the `{name:Type}` places of a statement: bound by the engine, never spliced into the text.
@@ -157,7 +163,6 @@ impl Chdb {
             result_rows_written: symbol!(ResultCount, "chdb_result_rows_written"),
             result_bytes_written: symbol!(ResultCount, "chdb_result_bytes_written"),
             classify: symbol!(Classify, "chdb_classify_query_n"),
-            shutdown: symbol!(Shutdown, "chdb_shutdown"),
         })))
     }
 
@@ -166,7 +171,8 @@ impl Chdb {
     ///
     /// `None` when the engine refuses; it says no more than that (its reason goes to standard error).
     pub(crate) fn connect(&'static self, arguments: &[CString]) -> Option<Connection> {
-        let mut pointers: Vec<*mut c_char> = arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
+        let mut pointers: Vec<*mut c_char> =
+            arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
         let count = c_int::try_from(pointers.len()).ok()?;
         // SAFETY: `count` NUL-terminated strings that outlive the call; the engine copies what it keeps.
         let handle = NonNull::new(unsafe { (self.connect)(count, pointers.as_mut_ptr()) })?;
@@ -176,19 +182,14 @@ impl Chdb {
         }
         Some(Connection { chdb: self, handle, not_send: PhantomData })
     }
-
-    /// Stops the engine and joins its threads. `false` while a connection is open or when a thread would not end;
-    /// in both cases the process may still end, by `_exit`.
-    pub(crate) fn shutdown(&self) -> bool {
-        // SAFETY: takes nothing, is safe on any thread, and refuses by itself while a connection is open.
-        unsafe { (self.shutdown)() == 0 }
-    }
 }
 
 /// Ends the process at once, without exit-time destructors.
 ///
 /// libchdb registers destructors that run engine code at exit beside threads that may still be alive. A child that
 /// has stopped the engine, or failed to within its deadline, must end without giving them a chance to hang or crash.
+/// Closing the last connection does stop the engine (tried: another path can be opened afterwards); `chdb_shutdown`,
+/// which should join its threads as well, refuses once tables were loaded from disk (tried, 26.7.3).
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes a number and does not return; nothing of ours needs its destructors run.
     unsafe { libc::_exit(code) }
@@ -234,7 +235,12 @@ impl Connection {
     ///
     /// # Errors
     /// The engine's own text.
-    pub(crate) fn query(&mut self, sql: &str, format: &str, parameters: &Parameters) -> Result<Answer, String> {
+    pub(crate) fn query(
+        &mut self,
+        sql: &str,
+        format: &str,
+        parameters: &Parameters,
+    ) -> Result<Answer, String> {
         let raw = self.call(self.chdb.query, sql, format, parameters);
         Answer::checked(self.chdb, raw)
     }
@@ -243,7 +249,12 @@ impl Connection {
     ///
     /// # Errors
     /// The engine's own text; some errors show only at the first fetch.
-    pub(crate) fn stream(&mut self, sql: &str, format: &str, parameters: &Parameters) -> Result<Stream<'_>, String> {
+    pub(crate) fn stream(
+        &mut self,
+        sql: &str,
+        format: &str,
+        parameters: &Parameters,
+    ) -> Result<Stream<'_>, String> {
         let raw = self.call(self.chdb.stream_query, sql, format, parameters);
         let handle = Answer::checked(self.chdb, raw)?;
         Ok(Stream { connection: self, handle, finished: false })
@@ -253,7 +264,12 @@ impl Connection {
     ///
     /// # Errors
     /// The engine's own text.
-    pub(crate) fn insert(&mut self, sql: &str, format: &str, parameters: &Parameters) -> Result<Insert<'_>, String> {
+    pub(crate) fn insert(
+        &mut self,
+        sql: &str,
+        format: &str,
+        parameters: &Parameters,
+    ) -> Result<Insert<'_>, String> {
         let handle = self.call(self.chdb.stream_insert, sql, format, parameters);
         if handle.is_null() {
             return Err(NO_ANSWER.to_owned());
@@ -275,7 +291,14 @@ impl Connection {
         };
         // SAFETY: `sql` is a pointer and its length, no target database is named, and the structure says its size.
         let state = unsafe {
-            (self.chdb.classify)(self.raw(), sql.as_ptr().cast(), sql.len(), std::ptr::null(), 0, &raw mut raw)
+            (self.chdb.classify)(
+                self.raw(),
+                sql.as_ptr().cast(),
+                sql.len(),
+                std::ptr::null(),
+                0,
+                &raw mut raw,
+            )
         };
         let class = match (state, raw.query_class) {
             (0, 0) => Class::ReadOnly,
@@ -287,7 +310,13 @@ impl Connection {
         Analysis { class, statements: raw.statement_count }
     }
 
-    fn call(&mut self, function: QueryWithParams, sql: &str, format: &str, parameters: &Parameters) -> RawResult {
+    fn call(
+        &mut self,
+        function: QueryWithParams,
+        sql: &str,
+        format: &str,
+        parameters: &Parameters,
+    ) -> RawResult {
         let names: Vec<*const c_char> = parameters.iter().map(|(name, _)| name.as_ptr().cast()).collect();
         let name_lengths: Vec<usize> = parameters.iter().map(|(name, _)| name.len()).collect();
         let values: Vec<*const c_char> = parameters.iter().map(|(_, value)| value.as_ptr().cast()).collect();
