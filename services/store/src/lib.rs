@@ -18,9 +18,10 @@ pub mod settings;
 
 pub use accounts::{Account, Accounts, AccountsError};
 pub use audit::AuditEntry;
-pub use connection::{Connection, Secret};
+pub use connection::Connection;
 pub use directory::{AccountEntry, AuthError, Directory, RefreshError};
 pub use error::{DatabaseError, ErrorClass};
 pub use keys::{Key, Scope};
 pub use migrate::{MigrateError, Migrated, migrate};
+pub use runtime::Secret;
 pub use settings::{Settings, SettingsError, Suppress};

@@ -6,10 +6,10 @@ use crate::accounts::Account;
 use crate::keys::{Key, KeyHash, Scope};
 use crate::settings::Settings;
 use engagement::{AccountNumber, Timestamp};
+use runtime::files::write_private;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -102,7 +102,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Snapshot>, CopyError> {
     Ok(Some(Snapshot::new(Some(document.refreshed_at), accounts, settings, keys.collect())))
 }
 
-/// Replaces the copy: a new file beside it, synced, then renamed over it. Does nothing before the first refresh.
+/// Replaces the copy as a whole. Does nothing before the first refresh.
 pub(super) fn write(path: &Path, snapshot: &Snapshot) -> Result<(), CopyError> {
     let Some(refreshed_at) = snapshot.refreshed_at else { return Ok(()) };
     let mut accounts: Vec<_> = snapshot
@@ -127,23 +127,8 @@ pub(super) fn write(path: &Path, snapshot: &Snapshot) -> Result<(), CopyError> {
         .collect();
     keys.sort_unstable_by_key(|key| key.id);
     let bytes = serde_json::to_vec(&Document { version: VERSION, refreshed_at, accounts, keys })?;
-    replace(path, &bytes).map_err(|cause| CopyError::File { path: path.to_owned(), cause })
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}", std::process::id()));
-    // A leftover of a crash could have other rights: the mode only counts when the file is made.
-    if let Err(error) = fs::remove_file(&beside)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    folder
+        .and_then(|()| write_private(path, &bytes))
+        .map_err(|cause| CopyError::File { path: path.to_owned(), cause })
 }

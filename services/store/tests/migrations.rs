@@ -1,0 +1,126 @@
+//! Migrations against the real engine.
+
+mod support;
+
+use store::{DatabaseError, MigrateError, Secret, migrate};
+
+async fn count(client: &clickhouse::Client, query: &str) -> u64 {
+    client.query(query).fetch_one().await.unwrap()
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let client = support::new_database().client();
+    let first = migrate(&client).await.unwrap();
+    assert_eq!(first.applied.first(), Some(&1));
+    assert_eq!(first.applied.last(), Some(&first.version));
+    assert_eq!(store::migrate::check(&client).await.unwrap(), first.version);
+
+    let sources = count(&client, "SELECT count() FROM sources").await;
+    assert_eq!(sources, engagement::sources::all().len() as u64);
+    let again = migrate(&client).await.unwrap();
+    assert_eq!(again, store::Migrated { applied: vec![], version: first.version });
+    assert_eq!(
+        count(&client, "SELECT count() FROM sources").await,
+        sources,
+        "unchanged rows are not written anew"
+    );
+    assert_eq!(
+        count(
+            &client,
+            "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE 'lock%'"
+        )
+        .await,
+        0,
+        "the lock is released"
+    );
+}
+
+#[tokio::test]
+async fn sources_follow_the_program() {
+    let client = support::migrated().await.client();
+    client
+        .query_raw("INSERT INTO sources VALUES ('apple_mpp', 99999999999999, 'human', '', false, 'old')")
+        .execute()
+        .await
+        .unwrap();
+    migrate(&client).await.unwrap();
+    let query = "SELECT count() FROM sources FINAL WHERE id = 'apple_mpp' AND actor = 'automated' AND class = 'apple' AND masked";
+    assert_eq!(count(&client, query).await, 1);
+}
+
+#[tokio::test]
+async fn several_at_once_migrate_once() {
+    let connection = support::new_database();
+    let one =
+        |connection: store::Connection| tokio::spawn(async move { migrate(&connection.client()).await });
+    let tasks: Vec<_> = (0..4).map(|_| one(connection.clone())).collect();
+    let mut applied = 0;
+    for task in tasks {
+        applied += usize::from(!task.await.unwrap().unwrap().applied.is_empty());
+    }
+    assert_eq!(applied, 1);
+    let client = connection.client();
+    let version = store::migrate::check(&client).await.unwrap();
+    assert_eq!(count(&client, "SELECT count() FROM schema_migrations").await, u64::from(version));
+}
+
+#[tokio::test]
+async fn a_half_applied_file_is_applied_to_its_end() {
+    let client = support::migrated().await.client();
+    // As after a crash between the statements of the first file.
+    for statement in ["DROP TABLE events", "DROP TABLE deliveries", "TRUNCATE TABLE schema_migrations"] {
+        client.query_raw(statement).execute().await.unwrap();
+    }
+    assert!(matches!(store::migrate::check(&client).await, Err(MigrateError::Behind { missing: 1 })));
+    migrate(&client).await.unwrap();
+    assert_eq!(count(&client, "SELECT count() FROM events").await, 0);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let client = support::migrated().await.client();
+    client
+        .query_raw("INSERT INTO schema_migrations VALUES (9999, '9999_future.sql', 'x', now64(3))")
+        .execute()
+        .await
+        .unwrap();
+    client.query_raw("TRUNCATE TABLE sources").execute().await.unwrap();
+    let error = migrate(&client).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Newer { found: 9999, .. }), "{error}");
+    assert!(error.to_string().contains("9999"));
+    assert!(matches!(store::migrate::check(&client).await, Err(MigrateError::Newer { .. })));
+    assert_eq!(count(&client, "SELECT count() FROM sources").await, 0, "nothing is written");
+}
+
+#[tokio::test]
+async fn a_file_that_changed_after_it_was_applied_is_refused() {
+    let client = support::migrated().await.client();
+    client
+        .query_raw("INSERT INTO schema_migrations VALUES (1, '0001_tables.sql', 'other', now64(3))")
+        .execute()
+        .await
+        .unwrap();
+    let error = migrate(&client).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Changed { version: 1, .. }), "{error}");
+    assert!(error.to_string().contains("0001_tables.sql"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_connection_is_said_in_one_line() {
+    let good = support::new_database();
+
+    let wrong = store::Connection { password: Secret::new("wrong"), ..good.clone() };
+    let error = migrate(&wrong.client()).await.unwrap_err();
+    let MigrateError::Database { cause, .. } = &error else { panic!("{error}") };
+    assert_eq!(cause.class(), store::ErrorClass::Misconfigured, "{error}");
+    assert!(!error.to_string().contains('\n'), "{error}");
+
+    let nobody = store::Connection { url: "http://127.0.0.1:9".to_owned(), ..good.clone() };
+    let error = migrate(&nobody.client()).await.unwrap_err();
+    let MigrateError::Database { cause, .. } = &error else { panic!("{error}") };
+    assert!(matches!(cause, DatabaseError::Unreachable { .. }), "{cause:?}");
+    assert!(error.to_string().contains("not reachable"), "{error}");
+
+    assert!(matches!(store::migrate::check(&good.client()).await, Err(MigrateError::Behind { missing: 1 })));
+}
