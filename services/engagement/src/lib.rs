@@ -7,6 +7,7 @@
 pub mod account;
 pub mod bounce;
 pub mod classified;
+pub mod deadletter;
 pub mod delivery;
 pub mod hit;
 pub mod keys;
@@ -18,6 +19,7 @@ pub mod verdict;
 
 pub use account::{AccountId, AccountNumber};
 pub use classified::Classified;
+pub use deadletter::DeadLetter;
 pub use delivery::DeliveryEvent;
 pub use hit::{Hit, Kind, Request};
 pub use time::Timestamp;

@@ -1,0 +1,67 @@
+//! The table of rules. Each rule is one file: what it looks for, the evidence for it with its source, and the false
+//! positives that are known. A rule sees one hit's facts and what was looked up for them, and says what it found.
+
+use crate::facts::Facts;
+use crate::finding::Finding;
+use crate::matched::Matched;
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The name that reasons carry.
+    pub name: &'static str,
+    /// What it finds in a hit, if anything.
+    pub judge: for<'a> fn(&Facts<'a>, &Matched<'a>) -> Option<Finding<'a>>,
+    /// Its source text, which the ruleset's version hashes: a changed rule can't go by an old version.
+    pub(crate) text: &'static str,
+}
+
+macro_rules! table {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name;)*
+
+        /// Every rule, in the order in which equal findings are listed.
+        pub const RULES: &[Rule] = &[$(Rule {
+            name: stringify!($name),
+            judge: $name::judge,
+            text: include_str!(concat!("rules/", stringify!($name), ".rs")),
+        }),*];
+    };
+}
+
+table! {
+    // What the request itself gives away.
+    one_click_unsubscribe,
+    trap_link,
+    head_request,
+    prefetch_header,
+    http_library,
+    declared_bot,
+    // Who it is, by name.
+    gateway_agent,
+    gateway_network,
+    microsoft_network,
+    microsoft_quote,
+    apple_mpp,
+    google_prefetch,
+    google_proxy,
+    webmail_proxy,
+    // What can't be told.
+    webkit_bare,
+    generic_client,
+    bare_agent,
+    empty_agent,
+    // What can't be true.
+    impossible_agent,
+    // What the agent says it is.
+    mail_app,
+    browser,
+}
+
+/// What all rules find in one hit, in the order of the table.
+pub(crate) fn findings<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Vec<Finding<'a>> {
+    RULES
+        .iter()
+        .filter_map(|rule| (rule.judge)(facts, matched).map(|finding| Finding { rule: rule.name, ..finding }))
+        .collect()
+}

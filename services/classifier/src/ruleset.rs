@@ -1,0 +1,126 @@
+//! Rules and signatures together, under one version: what judges a hit.
+
+use crate::client;
+use crate::combine::combine;
+use crate::facts::Facts;
+use crate::matched::Matched;
+use crate::rules::{RULES, findings};
+use crate::signatures::{SignatureError, SignatureFile, Signatures};
+use aws_lc_rs::digest;
+use engagement::{Classified, Hit, Verdict, sources};
+
+/// The version of everything that no hash covers: the release of the rules and the version of woothee (0.13). A change
+/// of woothee raises it.
+const RULES_VERSION: &str = "2026.11.1";
+
+/// Beside the rules and the data, these decide.
+const DECIDING_CODE: [&str; 4] = [
+    include_str!("client.rs"),
+    include_str!("combine.rs"),
+    include_str!("finding.rs"),
+    include_str!("signatures/agents.rs"),
+];
+
+macro_rules! builtin {
+    ($($name:literal),* $(,)?) => {
+        /// The signature files that the program ships with.
+        pub const BUILTIN_FILES: &[SignatureFile<'static>] = &[$(SignatureFile {
+            name: $name,
+            text: include_str!(concat!("../signatures/", $name)),
+        }),*];
+    };
+}
+
+builtin! {
+    "apple.toml",
+    "barracuda.toml",
+    "browsers.toml",
+    "dead_systems.toml",
+    "declared_bots.toml",
+    "gateways.toml",
+    "generic_clients.toml",
+    "google.toml",
+    "http_libraries.toml",
+    "mail_apps.toml",
+    "microsoft.toml",
+    "webmail_proxies.toml",
+}
+
+/// The judgement on one hit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Who made it, at revision 1.
+    pub verdict: Verdict,
+    /// The client family that the agent names; empty when none is known.
+    pub client: String,
+}
+
+/// Rules and signatures under one version. It never changes: other data is another ruleset.
+#[derive(Debug)]
+pub struct Ruleset {
+    signatures: Signatures,
+    version: String,
+}
+
+impl Ruleset {
+    /// The ruleset that the program ships with.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::from_files(BUILTIN_FILES).expect("the built-in signature files are checked by a test")
+    }
+
+    /// The ruleset over these signature files.
+    ///
+    /// # Errors
+    /// [`SignatureError`] names the file, the line and what is wrong there.
+    pub fn from_files(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
+        Ok(Self { signatures: Signatures::load(files)?, version: version(files) })
+    }
+
+    /// The version, such as `2026.11.1-0123456789ab`: the release of the rules, and a hash over the signature data, the
+    /// rules' own text and the actors of the sources. The same version judges the same hit the same way.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Judges one hit by what it alone shows.
+    #[must_use]
+    pub fn judge(&self, facts: &Facts<'_>) -> Judgement {
+        let matched = Matched::new(&self.signatures, facts);
+        let verdict = combine(findings(facts, &matched), &self.version);
+        Judgement { verdict, client: client::family(&matched).to_owned() }
+    }
+
+    /// A hit with its first verdict.
+    #[must_use]
+    pub fn classify(&self, hit: Hit) -> Classified {
+        let Judgement { verdict, client } = self.judge(&Facts::from(&hit));
+        Classified { hit, client, verdict }
+    }
+}
+
+/// The version over all that decides; each part goes in with its length, so that no two sets of parts hash alike.
+fn version(files: &[SignatureFile<'_>]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut add = |part: &str| {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    };
+    for file in files {
+        add(file.name);
+        add(file.text);
+    }
+    for rule in RULES {
+        add(rule.name);
+        add(rule.text);
+    }
+    DECIDING_CODE.into_iter().for_each(&mut add);
+    for source in sources::all() {
+        add(&source.id);
+        add(source.actor.as_str());
+    }
+    let hash = context.finish();
+    let hex: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("{RULES_VERSION}-{hex}")
+}

@@ -1,0 +1,198 @@
+//! What is publicly known of vendors: agents and networks, read from data files and matched all at once.
+//!
+//! A file is data, never code: patterns and ranges with the source that states them and its date. A file with an error
+//! is refused whole, with its name and line. Which family a signature belongs to says which rule reads it.
+
+mod agents;
+mod file;
+mod networks;
+
+pub use file::{Cause, SignatureError};
+
+use crate::facts::Facts;
+use agents::Agents;
+use engagement::{Actor, Kind};
+use networks::Networks;
+use serde::Deserialize;
+
+/// A signature file: its name for error messages, and its text.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureFile<'a> {
+    /// The name, such as `barracuda.toml`.
+    pub name: &'a str,
+    /// The TOML.
+    pub text: &'a str,
+}
+
+/// What a signature is about, and so which rule reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// A mail gateway or link scanner, by its own agent or its own network.
+    Gateway,
+    /// The agent of Apple Mail Privacy Protection.
+    ApplePrefetch,
+    /// Apple's own network, which the relay never leaves from.
+    AppleOwn,
+    /// The operators of Apple's relay egress.
+    RelayEgress,
+    /// Gmail's image proxy.
+    GoogleImageProxy,
+    /// Gmail's prefetch, and the network of Google's special crawlers.
+    GooglePrefetch,
+    /// Google's own network.
+    GoogleOwn,
+    /// Microsoft's mail filtering, from where nobody reads.
+    MicrosoftFiltering,
+    /// Microsoft's mail service, from where readers' images are loaded too.
+    MicrosoftMail,
+    /// The rest of Microsoft's network, hosted desktops included.
+    MicrosoftCloud,
+    /// A webmail's image proxy of which nobody says when it fetches.
+    WebmailProxy,
+    /// A WebKit agent that names no program.
+    WebkitBare,
+    /// A stack that mail apps and readerless fetches share.
+    Generic,
+    /// A program that says it is one.
+    DeclaredBot,
+    /// An HTTP library.
+    HttpLibrary,
+    /// An operating system that no longer reads mail.
+    DeadSystem,
+    /// A mail app that people read in.
+    MailApp,
+    /// A browser that woothee takes for another one.
+    Browser,
+}
+
+impl Family {
+    /// The actor that a source of this family must have, where the family speaks for the source's actor.
+    const fn actor(self) -> Option<Actor> {
+        match self {
+            Self::Gateway | Self::DeclaredBot | Self::HttpLibrary | Self::DeadSystem => {
+                Some(Actor::Automated)
+            }
+            Self::ApplePrefetch | Self::GooglePrefetch | Self::MicrosoftFiltering => Some(Actor::Automated),
+            Self::MicrosoftMail | Self::MicrosoftCloud | Self::RelayEgress => Some(Actor::Automated),
+            Self::GoogleImageProxy | Self::MailApp | Self::Browser => Some(Actor::Human),
+            Self::WebmailProxy | Self::WebkitBare | Self::Generic => Some(Actor::Unknown),
+            Self::AppleOwn | Self::GoogleOwn => None,
+        }
+    }
+}
+
+/// Which hits a signature speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoints {
+    /// All of them.
+    #[default]
+    Any,
+    /// The pixel only.
+    Open,
+    /// Whatever is followed: click, unsubscribe and trap.
+    Click,
+}
+
+impl Endpoints {
+    const fn include(self, kind: Kind) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Open => matches!(kind, Kind::Open),
+            Self::Click => !matches!(kind, Kind::Open),
+        }
+    }
+}
+
+/// How much a signature says on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// Nobody else is known to show it.
+    Certain,
+    /// Others show it now and then.
+    Probable,
+    /// It decides nothing alone.
+    Evidence,
+}
+
+/// How a pattern must lie in the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatternKind {
+    /// It is the whole agent.
+    Exact,
+    /// It begins the agent.
+    Prefix,
+    /// It ends the agent.
+    Suffix,
+    /// It is anywhere in the agent.
+    Contains,
+}
+
+/// One entry of a file: agents or networks that say the same thing.
+#[derive(Debug)]
+pub struct Signature {
+    /// Which rule reads it.
+    pub family: Family,
+    /// Whom it speaks for: an id from `schema/sources.json`.
+    pub who: &'static str,
+    /// Which hits it speaks about.
+    pub endpoints: Endpoints,
+    /// How much it says alone.
+    pub certainty: Certainty,
+    /// The client family it names, if it names one.
+    pub client: Option<String>,
+    /// What to tell people of it, such as `address in Microsoft 365 mail filtering`.
+    pub shows: String,
+}
+
+/// All signatures, ready to match.
+#[derive(Debug)]
+pub(crate) struct Signatures {
+    entries: Vec<Signature>,
+    agents: Agents,
+    networks: Networks,
+}
+
+/// Which signatures one hit shows, in the order of the files.
+#[derive(Debug, Default)]
+pub struct Shown<'a> {
+    /// By the agent.
+    pub agents: Vec<&'a Signature>,
+    /// By the address or its autonomous system.
+    pub networks: Vec<&'a Signature>,
+}
+
+impl Signatures {
+    /// Reads all files.
+    pub(crate) fn load(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
+        let mut entries = Vec::new();
+        let mut agents = agents::Builder::default();
+        let mut networks = Networks::default();
+        for file in files {
+            file::read(*file, &mut entries, &mut agents, &mut networks)?;
+        }
+        Ok(Self { entries, agents: agents.build()?, networks })
+    }
+
+    /// The signatures that one hit shows at its endpoint.
+    pub(crate) fn shown<'a>(&'a self, facts: &Facts<'_>) -> Shown<'a> {
+        let mut shown = Shown::default();
+        self.agents.find(facts.ua, |index| self.add(index, facts.kind, &mut shown.agents));
+        self.networks.find(facts.ip, facts.asn, |index| self.add(index, facts.kind, &mut shown.networks));
+        shown
+    }
+
+    fn add<'a>(&'a self, index: u16, kind: Kind, into: &mut Vec<&'a Signature>) {
+        let entry = &self.entries[usize::from(index)];
+        if !entry.endpoints.include(kind) || into.iter().any(|known| std::ptr::eq(*known, entry)) {
+            return;
+        }
+        // Entries lie in one vector, so their addresses are in file order: what is shown does not depend on where in
+        // the agent it stands.
+        let place = into.partition_point(|known| std::ptr::from_ref(*known) < std::ptr::from_ref(entry));
+        into.insert(place, entry);
+    }
+}

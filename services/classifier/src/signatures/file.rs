@@ -1,0 +1,257 @@
+//! One signature file: its shape, its checks, and errors that name file and line.
+
+use super::agents;
+use super::networks::Networks;
+use super::{Certainty, Endpoints, Family, PatternKind, Signature, SignatureFile};
+use engagement::sources;
+use ipnetwork::IpNetwork;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A signature file that was refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{file}:{line}: {cause}")]
+pub struct SignatureError {
+    /// The file's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub cause: Cause,
+}
+
+/// What is wrong with a signature file.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Cause {
+    /// Not TOML, a key that does not exist, one that is missing, or a value of the wrong type.
+    #[error("{0}")]
+    Shape(String),
+    /// The id is not in `schema/sources.json`.
+    #[error("unknown source id \"{0}\": schema/sources.json has the list")]
+    UnknownSource(String),
+    /// The source's actor is not the family's.
+    #[error("source \"{0}\" is of another actor than the family speaks for")]
+    WrongActor(String),
+    /// Not a range in CIDR form.
+    #[error("\"{0}\" is no range in CIDR form")]
+    BadRange(String),
+    /// Bits are set behind the prefix.
+    #[error("\"{0}\" has bits set behind its prefix length")]
+    LooseRange(String),
+    /// So wide that it can only be a slip.
+    #[error("\"{0}\" is wider than any vendor's network")]
+    WideRange(String),
+    /// Not an autonomous system that can announce anything.
+    #[error("{0} is no autonomous system's number")]
+    BadSystem(u32),
+    /// The entry has neither a pattern, a range nor an autonomous system.
+    #[error("the entry matches nothing: it has no pattern, range or autonomous system")]
+    Empty,
+    /// A pattern without text, which would match everything.
+    #[error("an empty pattern matches everything")]
+    EmptyPattern,
+    /// The same pattern was given before.
+    #[error("pattern \"{0}\" was given before")]
+    Repeated(String),
+    /// No public reference.
+    #[error("the source is empty: name the public reference")]
+    NoReference,
+    /// Not a date.
+    #[error("\"{0}\" is no date of the form 2026-05 or 2026-05-31")]
+    BadDate(String),
+    /// More entries than can be numbered.
+    #[error("more than 65,535 entries in all files")]
+    TooMany,
+    /// The patterns don't fit one automaton.
+    #[error("the patterns can't be built: {0}")]
+    Patterns(String),
+}
+
+impl SignatureError {
+    pub(super) fn new(file: &str, line: usize, cause: Cause) -> Self {
+        Self { file: file.to_owned(), line, cause }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// One line on what the file is about; for readers of the file only, but asked for.
+    #[serde(rename = "about")]
+    _about: String,
+    #[serde(default)]
+    agents: Vec<Spanned<AgentEntry>>,
+    #[serde(default)]
+    networks: Vec<Spanned<NetworkEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentEntry {
+    family: Family,
+    who: Spanned<String>,
+    kind: PatternKind,
+    patterns: Vec<Spanned<String>>,
+    #[serde(default)]
+    endpoints: Endpoints,
+    certainty: Certainty,
+    client: Option<String>,
+    source: Spanned<String>,
+    date: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NetworkEntry {
+    family: Family,
+    who: Spanned<String>,
+    title: String,
+    #[serde(default)]
+    ranges: Vec<Spanned<String>>,
+    #[serde(default)]
+    asns: Vec<Spanned<u32>>,
+    #[serde(default)]
+    endpoints: Endpoints,
+    certainty: Certainty,
+    source: Spanned<String>,
+    date: Spanned<String>,
+}
+
+/// Reads one file into the shared structures.
+pub(super) fn read(
+    file: SignatureFile<'_>,
+    entries: &mut Vec<Signature>,
+    agents: &mut agents::Builder,
+    networks: &mut Networks,
+) -> Result<(), SignatureError> {
+    let refuse =
+        |offset: usize, cause: Cause| SignatureError::new(file.name, line_of(file.text, offset), cause);
+    let content: File = toml::from_str(file.text).map_err(|error| {
+        refuse(error.span().map_or(0, |span| span.start), Cause::Shape(error.message().to_owned()))
+    })?;
+
+    for entry in content.agents {
+        let start = entry.span().start;
+        let entry = entry.into_inner();
+        check_reference(&entry.source, &entry.date).map_err(|(at, cause)| refuse(at, cause))?;
+        if entry.patterns.is_empty() {
+            return Err(refuse(start, Cause::Empty));
+        }
+        let who = check_who(&entry.who, entry.family).map_err(|(at, cause)| refuse(at, cause))?;
+        // One signature a pattern, so that the evidence says what stood in the agent.
+        for pattern in entry.patterns {
+            let (at, text) = (pattern.span().start, pattern.into_inner());
+            if text.is_empty() {
+                return Err(refuse(at, Cause::EmptyPattern));
+            }
+            let index = next_index(entries).ok_or_else(|| refuse(at, Cause::TooMany))?;
+            if !agents.add(entry.kind, &text, index) {
+                return Err(refuse(at, Cause::Repeated(text)));
+            }
+            entries.push(Signature {
+                family: entry.family,
+                who,
+                endpoints: entry.endpoints,
+                certainty: entry.certainty,
+                client: entry.client.clone(),
+                shows: shows(entry.kind, &text),
+            });
+        }
+    }
+
+    for entry in content.networks {
+        let start = entry.span().start;
+        let entry = entry.into_inner();
+        check_reference(&entry.source, &entry.date).map_err(|(at, cause)| refuse(at, cause))?;
+        if entry.ranges.is_empty() && entry.asns.is_empty() {
+            return Err(refuse(start, Cause::Empty));
+        }
+        let who = check_who(&entry.who, entry.family).map_err(|(at, cause)| refuse(at, cause))?;
+        let index = next_index(entries).ok_or_else(|| refuse(start, Cause::TooMany))?;
+        for range in entry.ranges {
+            let at = range.span().start;
+            networks.add_range(check_range(range.get_ref()).map_err(|cause| refuse(at, cause))?, index);
+        }
+        for asn in entry.asns {
+            if *asn.get_ref() == 0 {
+                return Err(refuse(asn.span().start, Cause::BadSystem(0)));
+            }
+            networks.add_system(*asn.get_ref(), index);
+        }
+        entries.push(Signature {
+            family: entry.family,
+            who,
+            endpoints: entry.endpoints,
+            certainty: entry.certainty,
+            client: None,
+            shows: format!("address in {}", entry.title),
+        });
+    }
+    Ok(())
+}
+
+fn next_index(entries: &[Signature]) -> Option<u16> {
+    u16::try_from(entries.len()).ok()
+}
+
+fn shows(kind: PatternKind, text: &str) -> String {
+    match kind {
+        PatternKind::Exact => format!("user agent is exactly \"{text}\""),
+        PatternKind::Prefix => format!("user agent begins with \"{text}\""),
+        PatternKind::Suffix => format!("user agent ends with \"{text}\""),
+        PatternKind::Contains => format!("user agent contains \"{text}\""),
+    }
+}
+
+fn check_who(who: &Spanned<String>, family: Family) -> Result<&'static str, (usize, Cause)> {
+    let id = who.get_ref();
+    let Some(source) = sources::find(id) else {
+        return Err((who.span().start, Cause::UnknownSource(id.clone())));
+    };
+    if family.actor().is_some_and(|actor| actor != source.actor) {
+        return Err((who.span().start, Cause::WrongActor(id.clone())));
+    }
+    Ok(&source.id)
+}
+
+fn check_reference(source: &Spanned<String>, date: &Spanned<String>) -> Result<(), (usize, Cause)> {
+    if source.get_ref().trim().is_empty() {
+        return Err((source.span().start, Cause::NoReference));
+    }
+    if !is_date(date.get_ref()) {
+        return Err((date.span().start, Cause::BadDate(date.get_ref().clone())));
+    }
+    Ok(())
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str, digits: usize, low: u16, high: u16| {
+        part.len() == digits
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && part.parse().is_ok_and(|value: u16| (low..=high).contains(&value))
+    };
+    match parts.as_slice() {
+        [year, month] => number(year, 4, 2000, 2099) && number(month, 2, 1, 12),
+        [year, month, day] => number(year, 4, 2000, 2099) && number(month, 2, 1, 12) && number(day, 2, 1, 31),
+        _ => false,
+    }
+}
+
+fn check_range(text: &str) -> Result<IpNetwork, Cause> {
+    let slash = text.contains('/');
+    let range: IpNetwork =
+        text.parse().ok().filter(|_| slash).ok_or_else(|| Cause::BadRange(text.to_owned()))?;
+    if range.network() != range.ip() {
+        return Err(Cause::LooseRange(text.to_owned()));
+    }
+    // The widest networks that vendors own whole are Apple's 17.0.0.0/8 and IPv6 allocations of /19.
+    if range.prefix() < if range.is_ipv4() { 8 } else { 19 } {
+        return Err(Cause::WideRange(text.to_owned()));
+    }
+    Ok(range)
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
