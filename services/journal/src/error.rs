@@ -17,6 +17,14 @@ pub enum AppendError {
         /// The limit.
         limit: usize,
     },
+    /// A batch holds more records than a group may. Repeating it is useless; split it.
+    #[error("a batch of {records} records exceeds the limit of {limit}")]
+    TooMany {
+        /// The batch's records.
+        records: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Too many appends wait. The caller may repeat it later.
     #[error("too many appends are waiting")]
     Busy,
@@ -33,7 +41,7 @@ impl AppendError {
     pub fn reason(&self) -> &'static str {
         match self {
             AppendError::Full => "full",
-            AppendError::TooLarge { .. } => "too_large",
+            AppendError::TooLarge { .. } | AppendError::TooMany { .. } => "too_large",
             AppendError::Busy => "busy",
             AppendError::Disabled => "disabled",
             AppendError::Closed => "closed",

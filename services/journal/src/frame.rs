@@ -3,7 +3,7 @@
 //! A segment file is a header and then frames, without gaps:
 //!
 //! ```text
-//! header  magic "JOURNAL\n" | version u32 | crc32c u32 | base sequence u64 | created u64 (ms since 1970)
+//! header  magic "JOURNAL\n" | version u32 | crc32c u32 | base sequence u64 | previous end u64 | created u64 (ms since 1970)
 //! frame   marker F7 'j' 'r' 'n' | payload length u32 | crc32c u32 | version u8, 0 0 0 | sequence u64 | appended u64 (ms) | payload
 //! ```
 //!
@@ -15,7 +15,7 @@
 /// Bytes before a frame's payload.
 pub(crate) const FRAME_HEADER: usize = 32;
 /// Bytes before a segment's first frame.
-pub(crate) const SEGMENT_HEADER: usize = 32;
+pub(crate) const SEGMENT_HEADER: usize = 40;
 /// The frame version that this program writes; it reads this one only.
 pub(crate) const FRAME_VERSION: u8 = 1;
 /// The segment version that this program writes; it reads this one only.
@@ -113,6 +113,8 @@ pub(crate) fn find_next(bytes: &[u8], expected: u64) -> Option<usize> {
 pub(crate) enum Header {
     /// A segment that this program can read.
     Known {
+        /// One past the last record before this segment. Numbers from there to the base were never answered.
+        previous_end: u64,
         /// When it was made, in milliseconds since 1970.
         created_ms: u64,
     },
@@ -123,12 +125,18 @@ pub(crate) enum Header {
 }
 
 /// The header of a new segment.
-pub(crate) fn segment_header(version: u32, base: u64, created_ms: u64) -> [u8; SEGMENT_HEADER] {
+pub(crate) fn segment_header(
+    version: u32,
+    base: u64,
+    previous_end: u64,
+    created_ms: u64,
+) -> [u8; SEGMENT_HEADER] {
     let mut header = [0; SEGMENT_HEADER];
     header[..8].copy_from_slice(&MAGIC);
     header[8..12].copy_from_slice(&version.to_le_bytes());
     header[16..24].copy_from_slice(&base.to_le_bytes());
-    header[24..32].copy_from_slice(&created_ms.to_le_bytes());
+    header[24..32].copy_from_slice(&previous_end.to_le_bytes());
+    header[32..40].copy_from_slice(&created_ms.to_le_bytes());
     let checksum = header_checksum(&header);
     header[12..16].copy_from_slice(&checksum.to_le_bytes());
     header
@@ -144,7 +152,7 @@ pub(crate) fn parse_header(bytes: &[u8], base: u64) -> Header {
     }
     match number_u32(bytes, 8) {
         SEGMENT_VERSION if number_u64(bytes, 16) == base => {
-            Header::Known { created_ms: number_u64(bytes, 24) }
+            Header::Known { previous_end: number_u64(bytes, 24), created_ms: number_u64(bytes, 32) }
         }
         SEGMENT_VERSION => Header::Bad,
         _ => Header::Newer,
@@ -219,10 +227,10 @@ mod tests {
 
     #[test]
     fn headers_tell_known_newer_and_damaged_apart() {
-        let known = segment_header(SEGMENT_VERSION, 3, 9);
-        assert_eq!(parse_header(&known, 3), Header::Known { created_ms: 9 });
+        let known = segment_header(SEGMENT_VERSION, 3, 2, 9);
+        assert_eq!(parse_header(&known, 3), Header::Known { previous_end: 2, created_ms: 9 });
         assert_eq!(parse_header(&known, 4), Header::Bad);
-        assert_eq!(parse_header(&known[..31], 3), Header::Bad);
-        assert_eq!(parse_header(&segment_header(2, 3, 9), 3), Header::Newer);
+        assert_eq!(parse_header(&known[..39], 3), Header::Bad);
+        assert_eq!(parse_header(&segment_header(2, 3, 2, 9), 3), Header::Newer);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::error::{AppendError, CommitError, OpenError, Reason};
 use crate::metrics::Metrics;
-use crate::owner::Owner;
+use crate::owner::{GROUP_RECORDS, Owner};
 use crate::positions::{self, Loaded, Positions};
 use crate::queue::{Append, Queue, Records};
 use crate::reader::Reader;
@@ -37,7 +37,7 @@ pub struct Stats {
     pub bytes: u64,
     /// Segment files.
     pub segments: usize,
-    /// Records from the oldest to the newest. Numbers that were skipped after a failure are included.
+    /// Records from the oldest to the newest.
     pub records: u64,
     /// Age in seconds of the oldest record, to the second; 0 when there is none.
     pub oldest_age_seconds: u64,
@@ -130,7 +130,7 @@ impl Journal {
     /// are written and synced together, but after a failure any part of them may reappear.
     ///
     /// # Errors
-    /// As [`Journal::append`]; one record that is too large refuses all.
+    /// As [`Journal::append`]; one record that is too large refuses all. `TooMany` beyond 65 536 records.
     pub fn append_all(&self, records: Vec<Vec<u8>>) -> Append {
         self.push(Records::Many(records))
     }
@@ -142,6 +142,9 @@ impl Journal {
         let limit = shared.config.max_record_bytes.min(u32::MAX as usize);
         let append = match records.as_slice().iter().find(|record| record.len() > limit) {
             Some(record) => Append::refused(AppendError::TooLarge { bytes: record.len(), limit }),
+            None if count > GROUP_RECORDS => {
+                Append::refused(AppendError::TooMany { records: count, limit: GROUP_RECORDS })
+            }
             None => shared.queue.push(records),
         };
         if let Some(error) = append.refusal() {
@@ -164,6 +167,11 @@ impl Journal {
     /// The oldest record that is still there; [`Journal::end`] when there is none.
     pub fn start(&self) -> u64 {
         self.handle.shared.start()
+    }
+
+    /// How many records there are from a position on.
+    pub fn unread(&self, from: u64) -> u64 {
+        self.handle.shared.unread(from)
     }
 
     /// What a consumer committed last. `None` when it never did, or when that was lost: begin at 0 then.
@@ -195,14 +203,14 @@ impl Journal {
     /// What it holds.
     pub fn stats(&self) -> Stats {
         let shared = &self.handle.shared;
-        let (start, end) = (shared.start(), shared.end());
+        let start = shared.start();
         let catalogue = shared.catalogue();
         let (bytes, segments) = (catalogue.bytes(), catalogue.segments.len());
         drop(catalogue);
         Stats {
             bytes,
             segments,
-            records: end - start,
+            records: shared.unread(start),
             oldest_age_seconds: shared.unread_age_seconds(start),
             unwritable: shared.condition(),
         }

@@ -11,6 +11,7 @@
 //! - Every bound is a setting that says what happens beyond it: see [`Config`].
 //! - Nothing of a record's content reaches a log line or a metric.
 
+mod clean;
 mod config;
 mod error;
 mod frame;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use crate::clean;
 use crate::error::{AppendError, Reason};
 use crate::frame::{self, FRAME_HEADER, SEGMENT_HEADER, SEGMENT_VERSION};
 use crate::queue::Pending;
@@ -22,6 +23,8 @@ use crate::storage::{StorageFile, is_full};
 
 /// A group is written once it has so many bytes, even when more waits.
 const GROUP_BYTES: usize = 4 << 20;
+/// A group, and so a batch, has at most so many records.
+pub(crate) const GROUP_RECORDS: usize = 1 << 16;
 const PROBE: &str = "probe";
 const PROBE_BYTES: usize = 64 << 10;
 /// Back-off stops doubling at 2⁴ times `Config::probe_after`.
@@ -97,6 +100,7 @@ impl Owner {
                 let _ = asked.send(());
             }
             if done {
+                self.end_cleanly();
                 return;
             }
         }
@@ -116,7 +120,10 @@ impl Owner {
             let now_ms = self.shared.now_ms();
             let mut used = self.bytes();
             self.buffer.clear();
-            while let Some(batch) = batches.next_if(|batch| self.fits_group(batch)) {
+            while let Some(batch) = batches.next_if(|batch| {
+                let records = (sequence - self.next_sequence) as usize + batch.records.as_slice().len();
+                records <= GROUP_RECORDS && self.fits_group(batch)
+            }) {
                 if !self.fits_quota(&mut used, framed_length(&batch)) {
                     self.refuse(batch, AppendError::Full);
                     continue;
@@ -232,16 +239,18 @@ impl Owner {
 
     fn create_segment(&self) -> io::Result<Active> {
         let storage = &self.shared.storage;
-        let (base, now_ms) = (self.next_sequence, self.shared.now_ms());
+        let (base, previous_end, now_ms) = (self.next_sequence, self.shared.end(), self.shared.now_ms());
         let unfinished = format!("{}.new", path(base));
         remove_if_there(self.shared.as_ref(), &unfinished)?;
         let file = storage.create(&unfinished)?;
-        file.write_at(&frame::segment_header(SEGMENT_VERSION, base, now_ms), 0)?;
+        file.write_at(&frame::segment_header(SEGMENT_VERSION, base, previous_end, now_ms), 0)?;
         file.sync()?;
-        storage.rename(&unfinished, &path(base))?;
-        storage.sync_folder("")?;
+        // From here on the old segment must not be written again, not even when the disk is only full: a file with the
+        // next numbers may be there.
+        let named = storage.rename(&unfinished, &path(base)).and_then(|()| storage.sync_folder(""));
+        named.map_err(io::Error::other)?;
         let length = SEGMENT_HEADER as u64;
-        Ok(Active { segment: Segment::new(base, now_ms, length), file, length })
+        Ok(Active { segment: Segment::new(base, previous_end, now_ms, length), file, length })
     }
 
     fn shut(&mut self, operation: &'static str, error: &io::Error) {
@@ -300,6 +309,15 @@ impl Owner {
         self.shared.set_aside.sweep(self.shared.now_ms());
         self.recover_idle();
         self.shared.show();
+    }
+
+    /// Leaves word that the last segment is on disk as it looks, if it is.
+    fn end_cleanly(&self) {
+        if let Writer::Open(active) = &self.writer
+            && let Err(error) = clean::note(self.shared.storage.as_ref(), &active.segment)
+        {
+            tracing::warn!(journal = %self.shared.config.name, %error, "clean end not noted, numbers will be skipped");
+        }
     }
 
     /// Closes a segment that has become old, so that retention can drop it.

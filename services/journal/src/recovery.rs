@@ -1,13 +1,19 @@
 //! What a start finds on disk. Content never stops a start: a torn tail is cut, damage and newer versions are set
 //! aside, an unreadable segment is stepped over. Only the last segment is read through; older ones were synced
 //! before their successor was made, and readers check what they read.
+//!
+//! What the last segment shows after an unclean end may differ from what is on disk: after a failed sync the system
+//! shows bytes, or a cut, that a power loss undoes, and syncing again does not help. So a start that doesn't follow a
+//! clean end gives out no number that a lost group may have had.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use crate::clean;
 use crate::error::OpenError;
 use crate::frame::{self, FRAME_HEADER, Header, SEGMENT_HEADER};
+use crate::owner::GROUP_RECORDS;
 use crate::scan::{Found, Scanner};
 use crate::set_aside::{Reason, SetAside};
 use crate::shared::{Segment, Times, parse_path, path};
@@ -64,7 +70,7 @@ pub(crate) fn recover(
             tracing::error!(journal, segment = base, %error, "segment can't be read, kept for later");
             found.report.unreadable += 1;
             // Its length is unknown; readers stop at the file's own end.
-            found.segments.push_back(Segment::new(base, now_ms, u64::from(u32::MAX)));
+            found.segments.push_back(Segment::new(base, base, now_ms, u64::from(u32::MAX)));
         }
     }
     found.report.segments = found.segments.len();
@@ -79,7 +85,11 @@ pub(crate) fn recover(
             found.floor = found.floor.max(last.base + last.limit() / FRAME_HEADER as u64 + 1);
         }
         found.floor = found.floor.max(found.report.end);
+        if !clean::matches(storage.as_ref(), &last) {
+            found.floor += GROUP_RECORDS as u64;
+        }
     }
+    clean::forget(storage.as_ref());
     Ok(found)
 }
 
@@ -95,23 +105,23 @@ impl Recovered {
         let length = file.length()?;
         let mut header = [0; SEGMENT_HEADER];
         let count = file.read_at(&mut header, 0)?;
-        let created_ms = match frame::parse_header(&header[..count], base) {
-            Header::Known { created_ms } => created_ms,
+        let (previous_end, created_ms) = match frame::parse_header(&header[..count], base) {
+            Header::Known { previous_end, created_ms } => (previous_end, created_ms),
             Header::Newer => {
                 // It may hold up to one record a byte, and its numbers must not be given out again.
                 self.floor = self.floor.max(base + length);
                 self.report.set_aside += 1;
                 return set_aside.take_segment(&path(base), base, length, now_ms);
             }
-            Header::Bad if count == 0 => now_ms,
+            Header::Bad if count == 0 => (base, now_ms),
             Header::Bad => {
                 // The frames carry all that reading needs. What can't be copied now stays where it is.
                 self.report.set_aside += 1;
                 let _ = set_aside.copy(file.as_ref(), base, (0, count as u64), Reason::Damaged, now_ms);
-                now_ms
+                (base, now_ms)
             }
         };
-        self.segments.push_back(Segment::new(base, created_ms, length));
+        self.segments.push_back(Segment::new(base, previous_end, created_ms, length));
         Ok(())
     }
 

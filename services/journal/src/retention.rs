@@ -64,10 +64,9 @@ impl Shared {
         };
         self.metrics.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.metrics.segments.set(segments as i64);
-        let end = self.end();
         for (name, position) in self.positions.registered() {
-            let position = position.max(self.start());
-            self.metrics.unread(&name, end.saturating_sub(position), self.unread_age_seconds(position));
+            let age = self.unread_age_seconds(position.max(self.start()));
+            self.metrics.unread(&name, self.unread(position), age);
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) fn system_clock() -> Clock {
 /// One segment file.
 pub(crate) struct Segment {
     pub(crate) base: u64,
+    /// One past the last record before it; the numbers from there to the base were skipped.
+    pub(crate) previous_end: u64,
     pub(crate) created_ms: u64,
     /// Readers may read up to here.
     pub(crate) limit: AtomicU64,
@@ -39,8 +41,9 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn new(base: u64, created_ms: u64, length: u64) -> Arc<Segment> {
-        Arc::new(Segment { base, created_ms, limit: AtomicU64::new(length), bytes: AtomicU64::new(length) })
+    pub(crate) fn new(base: u64, previous_end: u64, created_ms: u64, length: u64) -> Arc<Segment> {
+        let (limit, bytes) = (AtomicU64::new(length), AtomicU64::new(length));
+        Arc::new(Segment { base, previous_end, created_ms, limit, bytes })
     }
 
     pub(crate) fn path(&self) -> String {
@@ -82,6 +85,14 @@ impl Catalogue {
     pub(crate) fn after(&self, base: u64) -> Option<Arc<Segment>> {
         let after = self.segments.partition_point(|segment| segment.base <= base);
         self.segments.get(after).cloned()
+    }
+
+    /// How many records there are from a position to the end, without the numbers that were skipped.
+    pub(crate) fn records(&self, position: u64, end: u64) -> u64 {
+        let between = self.segments.iter().filter(|segment| segment.base > position && segment.base <= end);
+        let skipped: u64 =
+            between.map(|segment| segment.base.saturating_sub(segment.previous_end.max(position))).sum();
+        end.saturating_sub(position).saturating_sub(skipped)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -171,6 +182,13 @@ impl Shared {
         let first = self.catalogue().segments.front().map(|segment| segment.base);
         // A fresh segment's base may lie above the end, after numbers were skipped.
         first.map_or_else(|| self.end(), |base| base.min(self.end()))
+    }
+
+    /// How many records a consumer at a position has not committed.
+    pub(crate) fn unread(&self, position: u64) -> u64 {
+        let end = self.end();
+        let position = position.max(self.start());
+        self.catalogue().records(position, end)
     }
 
     /// Seconds since the first record at or behind a position was appended; 0 when there is none.

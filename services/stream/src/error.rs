@@ -45,6 +45,10 @@ impl AppendError {
         match error {
             journal::AppendError::Full => AppendError::Full { topic },
             journal::AppendError::TooLarge { bytes, limit } => AppendError::TooLarge { topic, bytes, limit },
+            // Never met: `Topic::append_all` hands over chunks far below the limit.
+            journal::AppendError::TooMany { records, limit } => {
+                AppendError::TooLarge { topic, bytes: records, limit }
+            }
             journal::AppendError::Busy => AppendError::Busy { topic },
             journal::AppendError::Disabled => AppendError::Disabled { topic },
             journal::AppendError::Closed => AppendError::Closed { topic },

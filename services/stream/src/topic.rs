@@ -174,11 +174,10 @@ impl Consumer {
         })
     }
 
-    /// Records that were appended and not committed by the group, about.
+    /// Records that were appended and not committed by the group.
     pub fn lag(&self) -> u64 {
         let Source::Journal { journal, .. } = &self.source;
-        let committed = journal.position(&self.group).unwrap_or(0).max(journal.start());
-        journal.end().saturating_sub(committed)
+        journal.unread(journal.position(&self.group).unwrap_or(0))
     }
 
     /// Goes back to the last committed position: what was delivered since then comes again.
