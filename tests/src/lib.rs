@@ -1,1 +1,9 @@
-//! placeholder
+//! The system from outside: starts the real binary on free ports, asks it as a user would, ends only what it started.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is a failed test with a line number")]
+
+mod api;
+mod program;
+
+pub use api::{Api, wait_until};
+pub use program::{Program, System, engine_library, program};

@@ -28,7 +28,6 @@ pub struct Config {
     /// The most bytes of each header that rules read that are kept; the rest is cut.
     pub header_value_bytes: usize,
     /// Bounds of connections and requests.
-    #[serde(flatten)]
     pub limits: Limits,
 }
 

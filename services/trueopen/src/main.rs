@@ -1,1 +1,65 @@
-fn main() {}
+//! The program: the command line, and `up`, which runs every stage in one place.
+
+mod bootstrap;
+mod cli;
+mod commands;
+mod data_dir;
+mod master_key;
+mod output;
+mod settings;
+mod single;
+mod topics;
+mod up;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use settings::Settings;
+use std::process::ExitCode;
+
+/// Why a command failed: one line for a person.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The engine's process takes its settings from its parent and must start no other threads first.
+    if matches!(cli.command, Command::Engine) {
+        return finish(embedded::serve_child().map_err(Into::into));
+    }
+    finish(run(cli))
+}
+
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("trueopen: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let settings = Settings::load(&cli.common)?;
+    match cli.command {
+        Command::Config => return commands::config(&settings),
+        Command::Explain(args) => return commands::explain(&args),
+        Command::ClassifyFile { file } => return commands::classify_file(&file),
+        Command::MasterKey(command) => return commands::master_key(&settings, &command),
+        Command::Link(args) => return commands::link(&settings, &args),
+        Command::Instrument(args) => return commands::instrument(&settings, &args),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Up => up::up(settings).await,
+            Command::Track => single::track(settings).await,
+            Command::Report => single::report(settings).await,
+            Command::Migrate => commands::migrate(&settings).await,
+            Command::Account(command) => commands::account(&settings, command).await,
+            Command::Key(command) => commands::key(&settings, command).await,
+            Command::Settings(command) => commands::settings(&settings, command).await,
+            _ => Ok(()),
+        }
+    })
+}

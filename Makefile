@@ -1,0 +1,35 @@
+# The two commands that matter: `make up` runs everything, `make test` proves it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help up engine test test-deps lint bench bench-deps
+
+help:
+	@echo "make up         run trueopen: tracker, classifier, loader, reporting API, embedded ClickHouse"
+	@echo "make test       install what the tests need (as root) and run all of them"
+	@echo "make lint       format and clippy"
+	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
+
+# The engine's library, fetched from npm once into a cache folder outside the checkout. DATA=dir chooses the data directory.
+up:
+	@library=$$(services/embedded/fetch.sh) && cargo build --release --locked -p trueopen && \
+	TRUEOPEN_ENGINE__LIBRARY=$$library exec target/release/trueopen up $(if $(DATA),--data-dir $(DATA))
+
+engine:
+	@services/embedded/fetch.sh >/dev/null
+
+test-deps:
+	@tests/deps.sh chromium
+
+test: test-deps engine
+	cargo build --locked --workspace
+	cargo test --locked --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+bench-deps:
+	@tests/deps.sh nginx wrk
+
+bench: bench-deps engine
+	tests/bench/run.sh

@@ -1,0 +1,250 @@
+//! The command line: what can be asked, and the help that says so.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Tells a bulk sender which of its mails real people opened and clicked.
+#[derive(Debug, Parser)]
+#[command(name = "trueopen", version, about, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// TOML file with settings; `trueopen config` shows all of them with the values in force
+    #[arg(long, global = true, value_name = "FILE", env = "TRUEOPEN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where keys, journal and embedded database lie
+    #[arg(long, global = true, value_name = "DIR", env = "TRUEOPEN_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Override one setting, such as `--set tracker.listen=127.0.0.1:8081`; may be given often
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one place: tracker, classifier, loader, reporting API and an embedded ClickHouse
+    Up,
+    /// Run the tracker alone: pixel, redirect and unsubscribe server
+    Track,
+    /// Run the reporting API alone, over the ClickHouse that the settings name
+    Report,
+    /// Bring the ClickHouse schema up to date: forward only, safe to repeat
+    Migrate,
+    /// Accounts: whose mails are tracked
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// API keys of an account
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// An account's settings: what its reports leave out, how long evidence is kept, its tracking host
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+    /// Master keys, under which every token is sealed
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
+    /// Print a pixel URL, or with --to a click URL
+    Link(LinkArgs),
+    /// Rewrite the links of a mail's HTML and add the pixel: standard input to standard output
+    Instrument(InstrumentArgs),
+    /// Say who made a hit with these properties, and why
+    Explain(ExplainArgs),
+    /// Judge a file of hits (NDJSON) and print the verdicts; needs no server
+    ClassifyFile {
+        /// The file; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Print the settings in force, secrets masked
+    Config,
+    /// Run the embedded ClickHouse engine; `up` starts this by itself
+    #[command(hide = true)]
+    Engine,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Create an account
+    Create {
+        /// Its name: a-z, 0-9, - and _
+        account: String,
+    },
+    /// List all accounts
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Create a key and print it; it is shown this once
+    Create {
+        /// The account it belongs to
+        #[arg(long)]
+        account: String,
+        /// What it may do: reports:read, events:write, settings:write, admin; may be given often
+        #[arg(long = "scope", required = true, value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// A note for people
+        #[arg(long, default_value = "")]
+        label: String,
+    },
+    /// List an account's keys, without the keys themselves
+    List {
+        /// The account
+        #[arg(long)]
+        account: String,
+    },
+    /// Revoke a key: it is dead within ten seconds
+    Revoke {
+        /// The account
+        #[arg(long)]
+        account: String,
+        /// The key's id, as `key list` shows it
+        id: uuid::Uuid,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsCommand {
+    /// Print an account's settings as JSON
+    Get {
+        /// The account
+        #[arg(long)]
+        account: String,
+    },
+    /// Change settings: the fields given change, the others stay
+    Set {
+        /// The account
+        #[arg(long)]
+        account: String,
+        /// JSON such as '{"suppress":{"apple":false}}'
+        json: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MasterKeyCommand {
+    /// Make a new master key for new tokens; the old ones still open old mail. Restart to take it into use
+    Rotate,
+    /// List the master keys by id and fingerprint
+    List,
+}
+
+/// What identifies a message, for `link` and `instrument`.
+#[derive(Debug, Args)]
+pub(crate) struct MessageArgs {
+    /// The account
+    #[arg(long)]
+    pub(crate) account: String,
+    /// Your id of the message: one mail to one recipient
+    #[arg(long)]
+    pub(crate) message: String,
+    /// Your campaign
+    #[arg(long, default_value = "")]
+    pub(crate) campaign: String,
+    /// Your id of the recipient, never an address
+    #[arg(long, default_value = "")]
+    pub(crate) recipient: String,
+    /// The domain of the recipient's address
+    #[arg(long, default_value = "")]
+    pub(crate) recipient_domain: String,
+    /// When the mail is sent (RFC 3339); now if not given
+    #[arg(long)]
+    pub(crate) sent_at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LinkArgs {
+    #[command(flatten)]
+    pub(crate) message: MessageArgs,
+    /// Where the click leads; without it a pixel URL is printed
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// A label for the link
+    #[arg(long, requires = "to")]
+    pub(crate) label: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstrumentArgs {
+    #[command(flatten)]
+    pub(crate) message: MessageArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The user agent
+    #[arg(long, default_value = "")]
+    pub(crate) ua: String,
+    /// The client's address
+    #[arg(long)]
+    pub(crate) ip: Option<IpAddr>,
+    /// The HTTP method
+    #[arg(long, default_value = "GET")]
+    pub(crate) method: String,
+    /// What was asked for: open, click, unsubscribe or trap
+    #[arg(long, default_value = "open")]
+    pub(crate) kind: String,
+    /// A request header as 'Name: value'; may be given often
+    #[arg(long = "header", value_name = "'K: V'", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// How long after delivery the hit came, such as 40s, 5m or 2h
+    #[arg(long, value_parser = span, value_name = "TIME")]
+    pub(crate) after_delivery: Option<i64>,
+    /// What trailed the token in the URL, such as %27
+    #[arg(long)]
+    pub(crate) trailing: Option<String>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+/// A span such as `40s`, `1500ms`, `5m` or `2h`, in milliseconds.
+fn span(text: &str) -> Result<i64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => 1,
+        "s" | "" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("expected a number and ms, s, m, h or d".to_owned()),
+    };
+    let number: i64 = number.parse().map_err(|_| "expected a number and ms, s, m, h or d")?;
+    number.checked_mul(factor).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans_have_units() {
+        assert_eq!(span("40s"), Ok(40_000));
+        assert_eq!(span("1500ms"), Ok(1500));
+        assert_eq!(span("2h"), Ok(7_200_000));
+        assert!(span("soon").is_err() && span("4w").is_err() && span("99999999999999999d").is_err());
+    }
+}

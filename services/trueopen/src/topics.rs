@@ -1,0 +1,40 @@
+//! The topics that join the stages, and who reads them.
+
+use crate::settings::Settings;
+use stream::{OpenError, Topic};
+
+pub(crate) const RAW: &str = "engagement.raw";
+pub(crate) const CLASSIFIED: &str = "engagement.classified";
+pub(crate) const DELIVERY: &str = "delivery";
+pub(crate) const DEAD_LETTER: &str = "deadletter";
+
+/// The consumer group of the classifier.
+pub(crate) const CLASSIFIER: &str = "classifier";
+/// The consumer group of the loader.
+pub(crate) const LOADER: &str = "loader";
+
+/// All topics of one place.
+#[derive(Clone)]
+pub(crate) struct Topics {
+    pub(crate) raw: Topic,
+    pub(crate) classified: Topic,
+    pub(crate) delivery: Topic,
+    pub(crate) dead_letter: Topic,
+}
+
+impl Topics {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, OpenError> {
+        Ok(Self {
+            raw: Topic::open(settings.topic(RAW, &[CLASSIFIER]))?,
+            classified: Topic::open(settings.topic(CLASSIFIED, &[LOADER]))?,
+            delivery: Topic::open(settings.topic(DELIVERY, &[LOADER]))?,
+            dead_letter: Topic::open(settings.topic(DEAD_LETTER, &[]))?,
+        })
+    }
+
+    pub(crate) async fn close(self) {
+        for topic in [self.raw, self.classified, self.delivery, self.dead_letter] {
+            topic.close().await;
+        }
+    }
+}

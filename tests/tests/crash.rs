@@ -1,0 +1,175 @@
+//! Power cuts under load: every hit that was answered is in the report, once.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
+use acceptance::{System, wait_until};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const CHROME: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+/// The messages that are hit.
+const MESSAGES: usize = 8;
+/// Clients that ask at once.
+const CLIENTS: usize = 8;
+
+/// Hits pixels until told to stop or the tracker is gone; counts what was answered and what was sent by message.
+async fn load(
+    pixels: Arc<Vec<String>>,
+    stop: Arc<AtomicBool>,
+    answered: Arc<Vec<AtomicUsize>>,
+    sent: Arc<Vec<AtomicUsize>>,
+    first: usize,
+) {
+    let client = reqwest::Client::new();
+    let mut turn = first;
+    while !stop.load(Ordering::Relaxed) {
+        let index = turn % MESSAGES;
+        turn += 1;
+        sent[index].fetch_add(1, Ordering::Relaxed);
+        let Ok(response) = client.get(&pixels[index]).header("user-agent", CHROME).send().await else { return };
+        if response.status() == 200 && response.bytes().await.is_ok() {
+            answered[index].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The pixel of a message, with the port of the tracker as it is now: a new start takes a new port.
+fn at(url: &str, system: &System) -> String {
+    let path = url.find("/o/").unwrap();
+    format!("{}{}", system.tracker(), &url[path..])
+}
+
+async fn opens(system: &System, index: usize) -> u64 {
+    let timeline = system.api().timeline(&format!("m{index}")).await;
+    if timeline.status() != 200 {
+        return 0;
+    }
+    let timeline: Value = timeline.json().await.unwrap();
+    let mut ids = BTreeMap::new();
+    for entry in timeline["entries"].as_array().unwrap() {
+        if entry["kind"] == "open" {
+            *ids.entry(entry["event_id"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        }
+    }
+    assert!(ids.values().all(|count| *count == 1), "an event stands twice in the timeline");
+    ids.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answered_hit_survives_five_kills_of_the_whole_tree() {
+    let dir = tempfile::tempdir().unwrap();
+    let data: &Path = &dir.path().join("data");
+    let counters = || Arc::new((0..MESSAGES).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
+    let (answered, sent) = (counters(), counters());
+    let mut urls = Vec::new();
+    for round in 0..5_u64 {
+        let system = System::start(data);
+        if urls.is_empty() {
+            for index in 0..MESSAGES {
+                let links = system.api().links(&format!("m{index}"), &[]).await;
+                urls.push(links["pixel_url"].as_str().unwrap().to_owned());
+            }
+        }
+        let pixels: Arc<Vec<String>> = Arc::new(urls.iter().map(|url| at(url, &system)).collect());
+        let stop = Arc::new(AtomicBool::new(false));
+        let before: usize = answered.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|first| {
+                tokio::spawn(load(pixels.clone(), stop.clone(), answered.clone(), sent.clone(), first))
+            })
+            .collect();
+        // Killed while the loader is at work, at another moment each time, once a fair number was answered.
+        let many = || async { answered.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>() };
+        wait_until(many, |count| *count >= before + 300).await;
+        tokio::time::sleep(Duration::from_millis(137 * round)).await;
+        system.kill();
+        for client in clients {
+            client.await.unwrap();
+        }
+    }
+
+    let system = System::start(data);
+    let mut total = 0;
+    for index in 0..MESSAGES {
+        let least = answered[index].load(Ordering::Relaxed) as u64;
+        let most = sent[index].load(Ordering::Relaxed) as u64;
+        let count = wait_until(|| opens(&system, index), |count| *count >= least).await;
+        assert!(count <= most, "message {index}: {count} events of {most} hits");
+        total += count;
+    }
+    // The report counts the same events, and nothing arrives twice when all is read once more.
+    let summary = wait_until(
+        || async { system.api().summary("?suppress=none").await },
+        |summary| summary["opens"]["total"].as_u64() == Some(total),
+    )
+    .await;
+    assert_eq!(summary["opens"]["unique"], MESSAGES);
+    system.stop();
+
+    // The read positions are hints: without them the whole journal is read again, and no figure moves.
+    let mut removed = 0;
+    for topic in std::fs::read_dir(data.join("journal")).unwrap() {
+        let positions = topic.unwrap().path().join("positions");
+        if positions.exists() {
+            removed += std::fs::read_dir(&positions).unwrap().count();
+            std::fs::remove_dir_all(positions).unwrap();
+        }
+    }
+    assert!(removed > 0, "there were no positions to lose");
+    let system = System::start(data);
+    let all = |name| {
+        let system = &system;
+        async move { system.metric(name).await }
+    };
+    wait_until(|| all("trueopen_loader_loaded_total"), |loaded| *loaded >= total as f64).await;
+    let again = system.api().summary("?suppress=none").await;
+    for figure in ["opens", "clicks", "sent", "delivered"] {
+        assert_eq!(again[figure], summary[figure], "{figure}");
+    }
+    system.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_engine_is_started_again_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let system = System::start(&dir.path().join("data"));
+    let links = system.api().links("m0", &[]).await;
+    let pixel = links["pixel_url"].as_str().unwrap();
+    let client = reqwest::Client::new();
+    let hit = || async { assert_eq!(client.get(pixel).header("user-agent", CHROME).send().await.unwrap().status(), 200) };
+    hit().await;
+    wait_until(|| opens(&system, 0), |count| *count == 1).await;
+    let engine = system.processes().into_iter().find(|id| *id != system.id()).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(i32::try_from(engine).unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    // Readers are served while it is away.
+    for _ in 0..20 {
+        hit().await;
+    }
+    let count = wait_until(
+        || async {
+            let summary = system.api().get("/v1/accounts/demo/reports/summary?suppress=none").await;
+            let summary: Value = summary.json().await.unwrap();
+            summary["opens"]["total"].as_u64().unwrap_or(0)
+        },
+        |count| *count == 21,
+    )
+    .await;
+    assert_eq!(count, 21);
+    let metric = |name| system.metric(name);
+    assert_eq!(metric("trueopen_tracker_received_total").await, 21.0);
+    assert_eq!(
+        metric("trueopen_tracker_received_total").await,
+        metric("trueopen_tracker_journaled_total").await + metric("trueopen_tracker_refused_total").await,
+        "received = journaled + refused"
+    );
+    system.stop();
+}
