@@ -1,4 +1,5 @@
 //! Accounts, keys, settings and the audit log against the real engine.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

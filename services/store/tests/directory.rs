@@ -1,4 +1,5 @@
 //! The copy of accounts and keys: over the real engine, on disk, and without either.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Evidence goes when its time is over and the verdict stays: column TTLs on the real engine.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

@@ -1,0 +1,57 @@
+//! What failed, what that means, and what an operator is told.
+
+use store::{DatabaseError, ErrorClass, MigrateError};
+
+/// Why ClickHouse did not take rows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// It refused, or did not answer.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Its tables are not this program's.
+    #[error(transparent)]
+    Schema(MigrateError),
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            // Without the statement's words: what failed is what counts here.
+            MigrateError::Database { cause, .. } => Self::Database(cause),
+            other => Self::Schema(other),
+        }
+    }
+}
+
+impl Failure {
+    /// What to do about a failed insert of rows.
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Database(error) => error.class(),
+            Self::Schema(_) => ErrorClass::Misconfigured,
+        }
+    }
+}
+
+/// The value of a metric's `class` label.
+pub(crate) fn class_label(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Transient => "transient",
+        ErrorClass::Poison => "poison",
+        ErrorClass::Misconfigured => "misconfigured",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_schema_needs_a_person_and_an_absent_database_does_not() {
+        let newer = Failure::from(MigrateError::Newer { found: 9, known: 1 });
+        assert_eq!(newer.class(), ErrorClass::Misconfigured);
+        let cause = DatabaseError::Unreachable { text: "connection refused".to_owned() };
+        let away = Failure::from(MigrateError::Database { doing: "reading", cause });
+        assert_eq!((away.class(), class_label(away.class())), (ErrorClass::Transient, "transient"));
+    }
+}

@@ -1,0 +1,106 @@
+//! The numbers that the loader shows. Labels: `topic` engagement.classified or delivery; `table` events or deliveries.
+
+use prometheus::{
+    HistogramVec, IntCounterVec, IntGaugeVec, register_histogram_vec, register_int_counter_vec,
+    register_int_gauge_vec,
+};
+use std::sync::LazyLock;
+
+const ONCE: &str = "the name is registered once";
+
+/// Records taken from a topic. Consumed = loaded + dead-lettered + waiting.
+pub(crate) static CONSUMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_consumed_records_total",
+        "records taken from the topic; equals loaded + dead-lettered + waiting",
+        &["topic"]
+    )
+    .expect(ONCE)
+});
+
+/// Records whose rows ClickHouse confirmed.
+pub(crate) static LOADED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_loaded_records_total",
+        "records whose rows clickhouse confirmed",
+        &["topic"]
+    )
+    .expect(ONCE)
+});
+
+/// Records that were set aside; `reason`: undecodable, malformed, newer, out_of_range, refused.
+pub(crate) static DEAD_LETTERED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_dead_lettered_records_total",
+        "records that went to the dead-letter topic",
+        &["topic", "reason"]
+    )
+    .expect(ONCE)
+});
+
+/// Dead letters whose original was cut because their topic takes no longer record.
+pub(crate) static CUT: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_cut_dead_letters_total",
+        "dead letters that hold only the first bytes of their original",
+        &["topic"]
+    )
+    .expect(ONCE)
+});
+
+/// Records in hand: taken, and neither confirmed nor set aside.
+pub(crate) static WAITING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!("trueopen_loader_waiting_records", "records taken and not yet loaded", &["topic"])
+        .expect(ONCE)
+});
+
+/// Records in the topic behind the position.
+pub(crate) static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "trueopen_loader_lag_records",
+        "records in the topic not yet loaded, about",
+        &["topic"]
+    )
+    .expect(ONCE)
+});
+
+/// Rows of each confirmed insert.
+pub(crate) static INSERT_ROWS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "trueopen_loader_insert_rows",
+        "rows of each insert that clickhouse confirmed",
+        &["table"],
+        vec![1.0, 10.0, 100.0, 1000.0, 5000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0]
+    )
+    .expect(ONCE)
+});
+
+/// How long a confirmed insert took.
+pub(crate) static INSERT_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "trueopen_loader_insert_seconds",
+        "seconds of each insert that clickhouse confirmed",
+        &["table"]
+    )
+    .expect(ONCE)
+});
+
+/// Inserts and checks that failed; `class`: transient, poison, misconfigured.
+pub(crate) static FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_insert_failures_total",
+        "inserts, and questions whether clickhouse takes rows, that failed",
+        &["table", "class"]
+    )
+    .expect(ONCE)
+});
+
+/// Times that stored rows were brought in line with an account's changed retention.
+pub(crate) static RETENTION_FOLLOWED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_loader_retention_changes_total",
+        "times that stored rows had to follow an account's changed retention",
+        &["table"]
+    )
+    .expect(ONCE)
+});
