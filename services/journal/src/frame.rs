@@ -89,8 +89,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
 }
 
 /// Looks behind a bad place for the next good frame: its index in `bytes`. `expected` is the sequence that should
-/// have stood at index 0; only sequences that could follow it within the skipped bytes are believed.
-pub(crate) fn find_next(bytes: &[u8], expected: u64) -> Option<usize> {
+/// have stood at index 0; only sequences that could follow it within the skipped bytes are believed. Unless the bytes
+/// are `all` there are, a frame that may go on behind them ends the search, so that nothing inside it is believed.
+pub(crate) fn find_next(bytes: &[u8], expected: u64, all: bool) -> Option<usize> {
     let mut index = 1;
     while index + FRAME_HEADER <= bytes.len() {
         index += bytes[index..].iter().position(|byte| *byte == MARKER[0])?;
@@ -98,9 +99,12 @@ pub(crate) fn find_next(bytes: &[u8], expected: u64) -> Option<usize> {
         if rest.len() >= FRAME_HEADER && rest.starts_with(&MARKER) {
             let newest = expected + (index / FRAME_HEADER) as u64 + 1;
             // The sequence is looked at first: it is cheap, and what a payload can hardly guess.
-            if (expected..=newest).contains(&number_u64(rest, 16)) && matches!(parse(rest), Parsed::Frame(_))
-            {
-                return Some(index);
+            if (expected..=newest).contains(&number_u64(rest, 16)) {
+                match parse(rest) {
+                    Parsed::Frame(_) => return Some(index),
+                    Parsed::Incomplete(_) if !all => return None,
+                    _ => {}
+                }
             }
         }
         index += 1;
@@ -220,9 +224,14 @@ mod tests {
         bytes[20] ^= 1;
         let next = bytes.len();
         bytes.extend(frame(11, b"real"));
-        assert_eq!(find_next(&bytes, 10), Some(next));
-        assert_eq!(find_next(&bytes[..next], 10), None);
-        assert_eq!(find_next(&[0xF7; 300], 10), None);
+        assert_eq!(find_next(&bytes, 10, true), Some(next));
+        assert_eq!(find_next(&bytes[..next], 10, true), None);
+        assert_eq!(find_next(&[0xF7; 300], 10, true), None);
+        // A frame that is cut, and one inside its payload that could stand there.
+        let mut cut = vec![0; 40];
+        cut.extend(frame(11, &frame(12, b"inside")));
+        assert_eq!(find_next(&cut[..cut.len() - 1], 10, false), None);
+        assert_eq!(find_next(&cut, 10, false), Some(40));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::clean;
+use crate::config::Config;
 use crate::error::{AppendError, Reason};
 use crate::frame::{self, FRAME_HEADER, SEGMENT_HEADER, SEGMENT_VERSION};
 use crate::queue::Pending;
@@ -193,7 +194,9 @@ impl Owner {
         self.shared.times().note(self.next_sequence, now_ms);
         self.next_sequence = next;
         self.end.send_replace(next);
-        self.writable();
+        if self.shared.condition() != Some(Reason::QuotaReached) || self.has_room() {
+            self.writable();
+        }
         self.answer(answers, Ok(()), count);
     }
 
@@ -337,8 +340,7 @@ impl Owner {
         match (&self.writer, self.shared.condition()) {
             (Writer::Shut { .. }, _) => self.probe_when_due(),
             (Writer::Open(_), Some(Reason::QuotaReached)) => {
-                let largest = (FRAME_HEADER + self.shared.config.max_record_bytes) as u64;
-                if self.bytes() + largest <= self.shared.config.max_bytes {
+                if self.has_room() {
                     self.writable();
                 }
             }
@@ -349,6 +351,13 @@ impl Owner {
             }
             (Writer::Open(_), _) => {}
         }
+    }
+
+    /// Whether the quota leaves room for more than another small record, so that readiness doesn't flap.
+    fn has_room(&self) -> bool {
+        let Config { max_bytes, max_record_bytes, .. } = self.shared.config;
+        let room = (FRAME_HEADER + max_record_bytes) as u64;
+        self.bytes() + room.min(max_bytes / 16) <= max_bytes
     }
 
     fn bytes(&self) -> u64 {

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::clean;
 use crate::error::OpenError;
@@ -70,7 +71,9 @@ pub(crate) fn recover(
             tracing::error!(journal, segment = base, %error, "segment can't be read, kept for later");
             found.report.unreadable += 1;
             // Its length is unknown; readers stop at the file's own end.
-            found.segments.push_back(Segment::new(base, base, now_ms, u64::from(u32::MAX)));
+            let segment = Segment::new(base, base, now_ms, u64::from(u32::MAX));
+            segment.bytes.store(0, Ordering::Relaxed);
+            found.segments.push_back(segment);
         }
     }
     found.report.segments = found.segments.len();
@@ -166,9 +169,9 @@ impl Recovered {
                 Found::Damaged { offset, followed: false, .. } => {
                     self.report.torn_bytes = length - offset;
                     // Whether or not the cut succeeds, nobody reads beyond it.
-                    last.limit.store(offset, std::sync::atomic::Ordering::Release);
+                    last.limit.store(offset, Ordering::Release);
                     file.truncate(offset)?;
-                    last.bytes.store(offset, std::sync::atomic::Ordering::Relaxed);
+                    last.bytes.store(offset, Ordering::Relaxed);
                 }
                 Found::End => break,
             }

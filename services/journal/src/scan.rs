@@ -8,6 +8,8 @@ use bytes::Bytes;
 use crate::frame::{self, FRAME_HEADER, FRAME_VERSION, Frame, Parsed, SEGMENT_HEADER};
 use crate::storage::StorageFile;
 
+const FIRST_WINDOW: usize = 64 << 10;
+
 /// What the walk came upon.
 pub(crate) enum Found {
     /// A record.
@@ -109,24 +111,28 @@ impl Scanner {
         self.ahead.split_to(frame.length)
     }
 
-    /// Rare, so it simply reads the rest of the segment.
+    /// Looks for the next good frame, in windows that grow, for it is mostly near.
     fn damaged(&mut self, limit: u64) -> io::Result<Found> {
         let offset = self.offset;
         let end = limit.min(self.file.length()?);
-        let rest = self.read(end.saturating_sub(offset) as usize)?;
-        self.ahead = Bytes::new();
-        match frame::find_next(&rest, self.expected) {
-            Some(index) => {
-                if let Parsed::Frame(frame) = frame::parse(&rest[index..]) {
+        let room = end.saturating_sub(offset) as usize;
+        let mut window = FIRST_WINDOW.min(room);
+        loop {
+            let bytes = self.read(window)?;
+            if let Some(index) = frame::find_next(&bytes, self.expected, window == room) {
+                if let Parsed::Frame(frame) = frame::parse(&bytes[index..]) {
                     self.expected = frame.sequence;
                 }
                 self.offset += index as u64;
-                Ok(Found::Damaged { offset, length: index as u64, followed: true })
+                self.ahead = bytes.slice(index..);
+                return Ok(Found::Damaged { offset, length: index as u64, followed: true });
             }
-            None => {
+            if window == room {
                 self.offset = limit;
-                Ok(Found::Damaged { offset, length: rest.len() as u64, followed: false })
+                self.ahead = Bytes::new();
+                return Ok(Found::Damaged { offset, length: bytes.len() as u64, followed: false });
             }
+            window = (window * 4).min(room);
         }
     }
 

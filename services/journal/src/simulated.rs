@@ -32,6 +32,7 @@ struct World {
     failing_syncs: u32,
     failing_writes: u32,
     operations_left: Option<u64>,
+    unreadable: Option<String>,
     off: bool,
     random: u64,
 }
@@ -74,6 +75,11 @@ impl SimulatedDisk {
     /// The next writes fail half-way.
     pub fn fail_writes(&self, count: u32) {
         self.world().failing_writes = count;
+    }
+
+    /// This file can't be read until another one, or none, is named.
+    pub fn set_unreadable(&self, path: Option<&str>) {
+        self.world().unreadable = path.map(str::to_owned);
     }
 
     /// The power goes after so many more changing operations.
@@ -403,6 +409,10 @@ impl StorageFile for SimulatedFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.with(false, |world, id| {
+            let unreadable = world.unreadable.as_ref().and_then(|path| world.names.get(path));
+            if unreadable == Some(&id) {
+                return Err(io::Error::other("simulated read failure"));
+            }
             let bytes = &world.files[&id].now;
             let from = (offset as usize).min(bytes.len());
             let count = buffer.len().min(bytes.len() - from);

@@ -439,6 +439,36 @@ fn nothing_vanishes_uncounted() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_read_stops_no_start_and_is_not_passed_over() {
+    for index in 0..3 {
+        let bench = Bench::new("unreadable");
+        fill(&bench.open().0, 0..25);
+        let path = &bench.segments()[index];
+        bench.disk.set_unreadable(Some(path));
+        let (journal, recovery) = bench.open();
+        assert!(recovery.unreadable > 0 && recovery.torn_bytes == 0, "{recovery:?}");
+        assert!(journal.stats().bytes < 10_000, "{:?}", journal.stats());
+        let next = block_on(journal.append(record(0))).unwrap();
+        assert!(next >= 25);
+        let mut reader = journal.reader(0);
+        let mut found = Vec::new();
+        let failed = loop {
+            match reader.try_next(100, 1 << 20) {
+                Ok(entries) => found.extend(entries.iter().map(|entry| entry.sequence)),
+                Err(_) if found.len() == index * 10 => break true,
+                Err(error) => panic!("{error} after {found:?}"),
+            }
+        };
+        assert!(failed);
+        bench.disk.set_unreadable(None);
+        while reader.position() <= next {
+            found.extend(reader.try_next(100, 1 << 20).unwrap().iter().map(|entry| entry.sequence));
+        }
+        assert_eq!(found, (0..25).chain([next]).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn an_owner_that_ends_by_itself_is_a_failure_that_shows() {
     let bench = Bench::new("panic");
     let broken = Arc::new(AtomicBool::new(false));
