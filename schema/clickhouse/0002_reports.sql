@@ -369,6 +369,7 @@ SELECT
     reasons,
     toString(ruleset) AS ruleset,
     evidence_until,
+    evidence_until > now('UTC') AS evidence_kept,
     if(evidence_until > now('UTC'), ip, '') AS ip,
     if(evidence_until > now('UTC'), user_agent, '') AS user_agent,
     if(evidence_until > now('UTC'), headers, '') AS headers,

@@ -137,7 +137,9 @@ fn outline(html: &str) -> Result<Outline, InstrumentError> {
     let settings = Settings::new()
         .append_element_content_handler(element!("a[href], area[href]", move |element| {
             let href = element.attributes().iter().find(|attribute| attribute.name() == "href");
-            if let Some((href, at)) = href.and_then(|href| Some((href.value(), href.value_source_location()?))) {
+            if let Some((href, at)) =
+                href.and_then(|href| Some((href.value(), href.value_source_location()?)))
+            {
                 let text = |name| element.get_attribute(name).map(|value| unescape(&value));
                 let label = text("data-trueopen-label").or_else(|| text("data-label"));
                 links.borrow_mut().links.push(Found {

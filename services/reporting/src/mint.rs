@@ -171,10 +171,7 @@ impl UnsubscribeHeaders {
     /// The headers for an unsubscribe URL.
     #[must_use]
     pub fn new(unsubscribe_url: &str) -> Self {
-        Self {
-            list_unsubscribe: format!("<{unsubscribe_url}>"),
-            list_unsubscribe_post: ONE_CLICK.to_owned(),
-        }
+        Self { list_unsubscribe: format!("<{unsubscribe_url}>"), list_unsubscribe_post: ONE_CLICK.to_owned() }
     }
 }
 
@@ -261,7 +258,10 @@ mod tests {
         assert!(refused(|mail| mail.recipient_id = "jane@example.org".into()).contains("recipient_id"));
         assert!(refused(|mail| mail.recipient_domain = "a b".into()).contains("recipient_domain"));
         for bad in ["", "t.example", "ftp://t.example", "javascript:alert(1)"] {
-            assert!(matches!(Minter::new(&ring, AccountNumber(1), None, bad), Err(MintError::BaseUrl)), "{bad}");
+            assert!(
+                matches!(Minter::new(&ring, AccountNumber(1), None, bad), Err(MintError::BaseUrl)),
+                "{bad}"
+            );
         }
     }
 

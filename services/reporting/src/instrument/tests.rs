@@ -6,7 +6,8 @@ use engagement::keys::{KeyId, KeyRing, MasterKey};
 use engagement::{AccountNumber, Timestamp, token};
 
 const BASE: &str = "https://t.example";
-const PIXEL: &str = r#"<img src="{open}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">"#;
+const PIXEL: &str =
+    r#"<img src="{open}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">"#;
 
 fn ring() -> KeyRing {
     KeyRing::new(vec![MasterKey::new(KeyId(1), [9; 32])], KeyId(1)).unwrap()
@@ -33,7 +34,8 @@ fn shown(html: &str) -> String {
         out.push_str(&rest[..at]);
         let tail = rest.split_off(at + BASE.len() + 3);
         let (parsed, _) = token::parse(&tail);
-        let end = tail.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(tail.len());
+        let end =
+            tail.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(tail.len());
         match parsed.ok().and_then(|parsed| token::open_with_ring(&ring(), "t.example", &parsed).ok()) {
             Some(content) => match content.link {
                 None => out.push_str("{open}"),
@@ -159,7 +161,8 @@ fn instrumenting_again_adds_a_pixel_and_no_second_redirect() {
 
 #[test]
 fn the_links_are_listed_as_they_are_in_the_mail() {
-    let done = run(r#"<a href="https://a.example" data-label="l"></a><a href="HTTP://b.example/x">"#, 100).unwrap();
+    let done =
+        run(r#"<a href="https://a.example" data-label="l"></a><a href="HTTP://b.example/x">"#, 100).unwrap();
     let listed: Vec<_> =
         done.links.iter().map(|link| (link.index, link.url.as_str(), link.label.as_deref())).collect();
     assert_eq!(listed, [(0, "https://a.example", Some("l")), (1, "http://b.example/x", None)]);

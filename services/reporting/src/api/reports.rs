@@ -1,0 +1,357 @@
+//! Reports, and the timeline of one message.
+
+use super::answer::{Format, Json, csv, ndjson};
+use crate::auth::{Caller, RawQuery, Segments};
+use crate::figures::{Engagement, Figures};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::timeline::{self, Timeline};
+use crate::window::{By, Parameters, Suppression, Window};
+use crate::{audit, query};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use engagement::sources::Class;
+use engagement::{AccountNumber, Timestamp};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::SystemTime;
+use store::Scope;
+use utoipa::{IntoParams, ToSchema};
+
+/// What a report is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the OpenAPI document; `window::Parameters` reads the query")]
+struct ReportParameters {
+    /// The first moment, RFC 3339 or a date (its midnight in UTC). 30 days before `to` where it is left out.
+    from: Option<String>,
+    /// The first moment past the end. Now where it is left out.
+    to: Option<String>,
+    /// `event` (the default): what happened in the window. `sent`: all that ever happened to the messages sent in it.
+    cohort: Option<String>,
+    /// Messages of this campaign only.
+    campaign: Option<String>,
+    /// Messages to this domain only.
+    recipient_domain: Option<String>,
+    /// `account` (the default): what the settings say. `none`, `all`, or a list out of apple, google, scanners, other.
+    suppress: Option<String>,
+}
+
+/// What a report is about.
+#[derive(Serialize, ToSchema)]
+struct Scoped {
+    /// The account's name.
+    account: String,
+    /// The first moment.
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    /// The first moment past the end.
+    #[schema(value_type = String, format = DateTime)]
+    to: Timestamp,
+    /// `event` or `sent`.
+    #[schema(value_type = String)]
+    cohort: &'static str,
+    /// The classes that were left out.
+    suppress: Vec<&'static str>,
+}
+
+/// The figures of the window.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Summary {
+    #[serde(flatten)]
+    scope: Scoped,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// The figures of each group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Breakdown {
+    #[serde(flatten)]
+    scope: Scoped,
+    /// What is grouped by.
+    #[schema(value_type = String)]
+    by: &'static str,
+    /// The groups, the largest first.
+    rows: Vec<Group>,
+    /// Whether there are more groups than one answer shows.
+    truncated: bool,
+}
+
+/// One group's figures.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Group {
+    /// By recipient_domain or campaign: everything, of the group's messages.
+    Messages(Box<MessageGroup>),
+    /// By source or client: opens and clicks, of the group's hits. A message has no source of its own.
+    Hits(Box<HitGroup>),
+}
+
+/// The figures of a group of messages.
+#[derive(Serialize, ToSchema)]
+struct MessageGroup {
+    /// The domain or campaign; empty for messages without one.
+    key: String,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// The opens and clicks of a group of hits.
+#[derive(Serialize, ToSchema)]
+struct HitGroup {
+    /// The source or client; empty where none was known.
+    key: String,
+    /// Loads of the pixel.
+    opens: Engagement,
+    /// Followed links.
+    clicks: Engagement,
+}
+
+/// The figures of a window. Uniques are exact. Needs `reports:read`.
+#[utoipa::path(get, path = "/v1/accounts/{account}/reports/summary", tag = "reports",
+    params(("account" = String, Path, description = "The account's name"), ReportParameters),
+    responses((status = 200, body = Summary), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn summary(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(account): Segments<String>,
+    RawQuery(pairs): RawQuery,
+) -> Result<Json<Summary>, Problem> {
+    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
+    let mut parameters = Parameters::new(pairs);
+    let window = parameters.window(now())?;
+    parameters.end()?;
+    let suppress = in_force(&app, number, &window).await?;
+    let figures = query::summary(&app.client, number, &window, &suppress).await?;
+    Ok(Json(Summary { scope: Scoped::new(account, &window, &suppress), figures }))
+}
+
+/// The figures of each group, as JSON, CSV or NDJSON by `Accept`. Uniques are exact within a group and do not add up over
+/// groups. Needs `reports:read`.
+#[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
+    params(("account" = String, Path, description = "The account's name"), ReportParameters,
+        ("by" = String, Query, description = "recipient_domain, campaign, source or client")),
+    responses((status = 200, content(
+            (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn breakdown(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(account): Segments<String>,
+    RawQuery(pairs): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
+    let mut parameters = Parameters::new(pairs);
+    let by = parameters.by()?;
+    let window = parameters.window(now())?;
+    parameters.end()?;
+    let suppress = in_force(&app, number, &window).await?;
+    let mut rows = groups(&app, number, &window, &suppress, by).await?;
+    let most = app.config.breakdown_rows as usize;
+    let truncated = rows.len() > most;
+    rows.truncate(most);
+    match Format::preferred(&headers) {
+        Format::Json => {
+            let scope = Scoped::new(account, &window, &suppress);
+            Ok(Json(Breakdown { scope, by: by.as_str(), rows, truncated }).into_response())
+        }
+        Format::Csv => Ok(table(by, &rows)),
+        Format::Ndjson => ndjson(&rows),
+    }
+}
+
+/// All that is known of one message in order, each hit with its verdicts and their reasons. Reading it is noted in the
+/// audit log. Needs `reports:read`.
+#[utoipa::path(get, path = "/v1/accounts/{account}/messages/{message_id}/timeline", tag = "reports",
+    params(("account" = String, Path, description = "The account's name"),
+        ("message_id" = String, Path, description = "Your id of the message")),
+    responses((status = 200, body = Timeline), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn timeline(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((account, message_id)): Segments<(String, String)>,
+    RawQuery(pairs): RawQuery,
+) -> Result<Json<Timeline>, Problem> {
+    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
+    Parameters::new(pairs).end()?;
+    let most = app.config.timeline_rows;
+    let found = timeline::read(&app.client, number, &account, &message_id, most).await?;
+    let found = found.ok_or_else(|| Problem::not_found("nothing is known of this message"))?;
+    let hash = app.audit_hash.message(number, &message_id);
+    audit::write(&app, &caller, number, audit::TIMELINE_READ, &format!("message {hash}")).await?;
+    Ok(Json(found))
+}
+
+impl Scoped {
+    fn new(account: String, window: &Window, suppress: &[Class]) -> Self {
+        Self {
+            account,
+            from: window.from,
+            to: window.to,
+            cohort: window.cohort.as_str(),
+            suppress: suppress.iter().map(|class| class.as_str()).collect(),
+        }
+    }
+}
+
+/// The classes that a report leaves out. The account's setting is read anew for each report, from where every process
+/// writes it, so that the next answer follows a change.
+async fn in_force(app: &App, account: AccountNumber, window: &Window) -> Result<Vec<Class>, Problem> {
+    match &window.suppress {
+        Suppression::Classes(classes) => Ok(classes.clone()),
+        Suppression::Account => Ok(app.accounts.settings(account).await?.0.suppress.classes()),
+    }
+}
+
+async fn groups(
+    app: &App,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+    by: By,
+) -> Result<Vec<Group>, Problem> {
+    let most = app.config.breakdown_rows;
+    if by.of_hits() {
+        let rows = query::hit_groups(&app.client, account, window, suppress, by, most).await?;
+        return Ok(rows
+            .into_iter()
+            .map(|row| {
+                let key = row.group_key.clone();
+                let (opens, clicks) = row.into();
+                Group::Hits(Box::new(HitGroup { key, opens, clicks }))
+            })
+            .collect());
+    }
+    let rows = query::message_groups(&app.client, account, window, suppress, by, most).await?;
+    let group =
+        |row: crate::figures::MessageRow| MessageGroup { key: row.group_key.clone(), figures: row.into() };
+    Ok(rows.into_iter().map(|row| Group::Messages(Box::new(group(row)))).collect())
+}
+
+/// The groups as a table, one column a figure; by source only the JSON has.
+fn table(by: By, rows: &[Group]) -> Response {
+    const ENGAGEMENT: [&str; 16] = [
+        "opens_total",
+        "opens_unique",
+        "opens_human_total",
+        "opens_human_unique",
+        "opens_automated_total",
+        "opens_automated_unique",
+        "opens_unknown_total",
+        "opens_unknown_unique",
+        "clicks_total",
+        "clicks_unique",
+        "clicks_human_total",
+        "clicks_human_unique",
+        "clicks_automated_total",
+        "clicks_automated_unique",
+        "clicks_unknown_total",
+        "clicks_unknown_unique",
+    ];
+    const DELIVERY: [&str; 11] = [
+        "sent",
+        "delivered",
+        "deferred",
+        "dropped",
+        "bounced_hard",
+        "bounced_soft",
+        "bounced_block",
+        "bounced_undetermined",
+        "complained",
+        "unsubscribed",
+        "messages_without_delivery",
+    ];
+    const RATES: [&str; 10] = [
+        "rate_delivery",
+        "rate_bounce",
+        "rate_complaint",
+        "rate_open",
+        "rate_open_low",
+        "rate_open_high",
+        "rate_open_estimate",
+        "rate_click",
+        "rate_click_to_open",
+        "rate_unsubscribe",
+    ];
+    let mut header = vec![by.as_str()];
+    if by.of_hits() {
+        header.extend(ENGAGEMENT);
+    } else {
+        header.extend(DELIVERY);
+        header.extend(ENGAGEMENT);
+        header.extend(RATES);
+    }
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    csv(&header, &rows)
+}
+
+fn cells(group: &Group) -> Vec<String> {
+    let engagement = |engagement: &Engagement| {
+        let Engagement { total, unique, human, automated, unknown, by_source: _ } = engagement;
+        [
+            *total,
+            *unique,
+            human.total,
+            human.unique,
+            automated.total,
+            automated.unique,
+            unknown.total,
+            unknown.unique,
+        ]
+    };
+    let mut cells = Vec::new();
+    match group {
+        Group::Hits(group) => {
+            cells.push(group.key.clone());
+            cells.extend(engagement(&group.opens).map(|count| count.to_string()));
+            cells.extend(engagement(&group.clicks).map(|count| count.to_string()));
+        }
+        Group::Messages(group) => {
+            let figures = &group.figures;
+            let bounced = &figures.bounced;
+            let rates = &figures.rates;
+            cells.push(group.key.clone());
+            let counts = [
+                figures.sent,
+                figures.delivered,
+                figures.deferred,
+                figures.dropped,
+                bounced.hard,
+                bounced.soft,
+                bounced.block,
+                bounced.undetermined,
+                figures.complained,
+                figures.unsubscribed,
+                figures.messages_without_delivery,
+            ];
+            cells.extend(counts.map(|count| count.to_string()));
+            cells.extend(engagement(&figures.opens).map(|count| count.to_string()));
+            cells.extend(engagement(&figures.clicks).map(|count| count.to_string()));
+            let rates = [
+                rates.delivery,
+                rates.bounce,
+                rates.complaint,
+                rates.open,
+                rates.open_low,
+                rates.open_high,
+                rates.open_estimate,
+                rates.click,
+                rates.click_to_open,
+                rates.unsubscribe,
+            ];
+            // An empty cell is null: there was nothing to divide by.
+            cells.extend(rates.map(|rate| rate.map(|rate| rate.to_string()).unwrap_or_default()));
+        }
+    }
+    cells
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_clock(SystemTime::now())
+}

@@ -1,0 +1,47 @@
+//! What is written into the audit log, and how a message is named there without being named.
+
+use crate::auth::Caller;
+use crate::problem::Problem;
+use crate::state::App;
+use aws_lc_rs::hmac;
+use engagement::AccountNumber;
+use engagement::keys::KeyRing;
+
+/// An account was made.
+pub(crate) const ACCOUNT_CREATE: &str = "account.create";
+/// A key was made.
+pub(crate) const KEY_CREATE: &str = "key.create";
+/// A key was revoked.
+pub(crate) const KEY_REVOKE: &str = "key.revoke";
+/// Settings were changed.
+pub(crate) const SETTINGS_PUT: &str = "settings.put";
+/// A message's timeline was read.
+pub(crate) const TIMELINE_READ: &str = "timeline.read";
+
+/// Hashes message ids under a key of the master key's: reads of one message can be told from reads of another, and
+/// whoever knows a message id and may mint can find its reads, but no id can be read off the log.
+pub(crate) struct AuditHash(hmac::Key);
+
+impl AuditHash {
+    pub(crate) fn new(ring: &KeyRing) -> Self {
+        let secret = ring.current().secret("audit");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret[..]))
+    }
+
+    /// 16 bytes in hex, the same for the same message of the same account.
+    pub(crate) fn message(&self, account: AccountNumber, message_id: &str) -> String {
+        let tag = hmac::sign(&self.0, &engagement::message_key(account, message_id));
+        tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Writes a line into an account's log. What can't be written there is not done: the caller gets the problem.
+pub(crate) async fn write(
+    app: &App,
+    caller: &Caller,
+    account: AccountNumber,
+    action: &str,
+    detail: &str,
+) -> Result<(), Problem> {
+    Ok(app.accounts.audit(account, &caller.key.id.to_string(), action, detail).await?)
+}

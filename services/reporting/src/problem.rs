@@ -1,0 +1,233 @@
+//! What a client sees when something is wrong: problem documents (RFC 9457). They hold nothing of what is behind the
+//! API; what a person at the server needs to know goes to the log where the problem is made.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::borrow::Cow;
+use store::{AccountsError, DatabaseError, ErrorClass};
+use tracing::{error, warn};
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct Problem {
+    /// Which problem, as a stable name: `urn:trueopen:problem:…`.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: String,
+    /// The same in words.
+    #[schema(value_type = String)]
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this request.
+    #[schema(value_type = String)]
+    detail: Cow<'static, str>,
+    /// Each thing that is wrong, where there is more to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+    #[serde(skip)]
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct Fault {
+    /// What is wrong.
+    detail: String,
+    /// Which query parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// Which place in the body, as a JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+}
+
+/// Seconds after which to try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// The most characters of a stranger's text that an answer repeats.
+const ECHOED: usize = 64;
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        name: &str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            kind: format!("urn:trueopen:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            header: None,
+        }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// 400: the request is wrong as a whole.
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request is wrong", detail)
+    }
+
+    /// 400: a query parameter is wrong. Its name may be a stranger's.
+    pub(crate) fn parameter(name: &str, detail: &str) -> Self {
+        let name: String = name.chars().take(ECHOED).collect();
+        let mut problem = Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-parameter",
+            "A query parameter is wrong",
+            format!("{name}: {detail}"),
+        );
+        problem.errors.push(Fault { detail: detail.to_owned(), parameter: Some(name), pointer: None });
+        problem
+    }
+
+    /// 400: a place in the body is wrong.
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.into());
+        let mut problem = Self::bad_request(detail.clone());
+        problem.errors.push(Fault { detail, parameter: None, pointer: Some(pointer) });
+        problem
+    }
+
+    /// 401: no key, or none that is known.
+    pub(crate) fn unauthorized(given: bool) -> Self {
+        let (detail, challenge) = if given {
+            ("this key is unknown or revoked", r#"Bearer realm="trueopen", error="invalid_token""#)
+        } else {
+            ("give a key: `Authorization: Bearer KEY`", r#"Bearer realm="trueopen""#)
+        };
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 403: the key lacks a scope.
+    pub(crate) fn scope(needed: &str) -> Self {
+        let problem = Self::new(
+            StatusCode::FORBIDDEN,
+            "missing-scope",
+            "The key may not do this",
+            format!("this needs a key with the scope {needed}"),
+        );
+        let challenge = format!(r#"Bearer realm="trueopen", error="insufficient_scope", scope="{needed}""#);
+        match HeaderValue::from_str(&challenge) {
+            Ok(value) => problem.with(header::WWW_AUTHENTICATE, value),
+            Err(_) => problem,
+        }
+    }
+
+    /// 404: the same for an account that is not there and for one that is another's.
+    pub(crate) fn no_account() -> Self {
+        Self::not_found("there is no such account for this key")
+    }
+
+    /// 404 for anything else.
+    pub(crate) fn not_found(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// 405.
+    pub(crate) fn method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The method does not exist here",
+            "this URL has other methods; see /openapi.json",
+        )
+    }
+
+    /// 409.
+    pub(crate) fn conflict(detail: String) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "Something else is in the way", detail)
+    }
+
+    /// 413.
+    pub(crate) fn too_large(most: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is too large",
+            format!("{most} bytes at most; nothing of it was taken"),
+        )
+    }
+
+    /// 503, to be tried again.
+    pub(crate) fn unavailable(detail: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again later", detail)
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// 500: a defect of ours. The log says which.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something broke on our side",
+            "the server's log says what",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(cause: DatabaseError) -> Self {
+        // `cause` shows code and name only, never a value.
+        match cause.class() {
+            ErrorClass::Transient => {
+                warn!(error = %cause, "the database gave no answer");
+                Self::unavailable("the database is not available")
+            }
+            ErrorClass::Misconfigured => {
+                error!(error = %cause, "the database refuses this program");
+                Self::unavailable("the database is not available")
+            }
+            ErrorClass::Poison => {
+                error!(error = %cause, "the database refused a value");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<clickhouse::error::Error> for Problem {
+    fn from(cause: clickhouse::error::Error) -> Self {
+        DatabaseError::from(cause).into()
+    }
+}
+
+impl From<AccountsError> for Problem {
+    fn from(cause: AccountsError) -> Self {
+        match cause {
+            AccountsError::Exists(_) | AccountsError::HostTaken(_) => Self::conflict(cause.to_string()),
+            AccountsError::NoAccount(_) => Self::no_account(),
+            AccountsError::Settings(fault) => Self::field(format!("/{}", fault.field()), fault.to_string()),
+            AccountsError::Label(_) => Self::field("/label", cause.to_string()),
+            AccountsError::NoScope => Self::field("/scopes", cause.to_string()),
+            AccountsError::Lock(_) => Self::unavailable("another change of accounts is under way"),
+            AccountsError::Database(cause) => cause.into(),
+            AccountsError::NoRandom | AccountsError::Full | AccountsError::Foreign { .. } => {
+                error!(error = %cause, "accounts can't be read or written");
+                Self::internal()
+            }
+        }
+    }
+}

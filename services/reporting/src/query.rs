@@ -1,0 +1,80 @@
+//! The questions that reports ask ClickHouse: a view's name and bound parameters, nothing else.
+
+use crate::figures::{Figures, HitRow, MessageRow};
+use crate::problem::Problem;
+use crate::window::{By, Window};
+use clickhouse::Client;
+use clickhouse::query::Query;
+use engagement::AccountNumber;
+use engagement::sources::Class;
+
+/// The figures of all messages of the window.
+pub(crate) async fn summary(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+) -> Result<Figures, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_figures(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            suppress = {suppress: Array(String)}, by = '')",
+    );
+    let row = bound(query, account, window, suppress).fetch_optional::<MessageRow>().await?;
+    Ok(row.map(Figures::from).unwrap_or_default())
+}
+
+/// The figures of each group of messages, the largest first; one more than `most` where there are more.
+pub(crate) async fn message_groups(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+    by: By,
+    most: u32,
+) -> Result<Vec<MessageRow>, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_figures(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            suppress = {suppress: Array(String)}, by = {by: String})
+         ORDER BY sent DESC, opens_unique DESC, group_key LIMIT {most: UInt64}",
+    );
+    let query = bound(query, account, window, suppress).param("by", by.as_str());
+    Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// The opens and clicks of each group of hits, the largest first; one more than `most` where there are more.
+pub(crate) async fn hit_groups(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+    by: By,
+    most: u32,
+) -> Result<Vec<HitRow>, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_hit_figures(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            suppress = {suppress: Array(String)}, by = {by: String})
+         ORDER BY opens_human_total + opens_automated_total + opens_unknown_total
+             + clicks_human_total + clicks_automated_total + clicks_unknown_total DESC, group_key
+         LIMIT {most: UInt64}",
+    );
+    let query = bound(query, account, window, suppress).param("by", by.as_str());
+    Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Class]) -> Query {
+    let suppress: Vec<&str> = suppress.iter().map(|class| class.as_str()).collect();
+    query
+        .param("account", account.0)
+        .param("from_ms", window.from.millis())
+        .param("to_ms", window.to.millis())
+        .param("cohort", window.cohort.as_str())
+        .param("campaign", window.campaign.as_str())
+        .param("recipient_domain", window.recipient_domain.as_str())
+        .param("suppress", suppress)
+}

@@ -1,0 +1,109 @@
+//! Building and running the API.
+
+use crate::api;
+use crate::audit::AuditHash;
+use crate::config::Config;
+use crate::error::ReportingError;
+use crate::mint::Minter;
+use crate::state::App;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use clickhouse::Client;
+use engagement::AccountNumber;
+use engagement::keys::KeyRing;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use runtime::server::Response;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use store::{Accounts, Directory};
+use stream::Topic;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tower::ServiceExt as _;
+
+/// What the API works with; others open and close it.
+pub struct Dependencies {
+    /// The database that reports are asked of; migrated.
+    pub client: Client,
+    /// Accounts over the same database.
+    pub accounts: Accounts,
+    /// The copy of accounts and keys that requests are checked against; others keep it fresh.
+    pub directory: Directory,
+    /// The master keys that tokens are sealed under.
+    pub keys: Arc<KeyRing>,
+    /// The topic that delivery events go to.
+    pub delivery: Topic,
+    /// Where the URLs of accounts without their own base point, such as `http://localhost:8080`.
+    pub default_base_url: String,
+}
+
+/// The reporting API, ready to run.
+pub struct Reporting {
+    listener: TcpListener,
+    config: Config,
+    router: Router,
+}
+
+impl Reporting {
+    /// Puts the API together over a port that is listened on already.
+    ///
+    /// # Errors
+    /// [`ReportingError`] when the default base URL can't start a URL.
+    pub fn build(
+        config: Config,
+        listener: TcpListener,
+        dependencies: Dependencies,
+    ) -> Result<Self, ReportingError> {
+        let Dependencies { client, accounts, directory, keys, delivery, default_base_url } = dependencies;
+        if Minter::new(&keys, AccountNumber(0), None, &default_base_url).is_err() {
+            return Err(ReportingError::DefaultBaseUrl(default_base_url));
+        }
+        let app = Arc::new(App {
+            client: client.with_setting("max_execution_time", config.query_seconds.to_string()),
+            accounts,
+            directory,
+            audit_hash: AuditHash::new(&keys),
+            keys,
+            delivery,
+            default_base_url,
+            settings_change: Mutex::new(()),
+            config: config.clone(),
+        });
+        Ok(Self { listener, config, router: api::router(app) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` ends; then open requests finish and it returns.
+    ///
+    /// # Errors
+    /// None today; the stages of a process share this shape.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ReportingError> {
+        let Self { listener, config, router } = self;
+        let connection = |_peer| {
+            let router = router.clone();
+            service_fn(move |request| answer(router.clone(), request))
+        };
+        runtime::server::serve("report", listener, config.limits, connection, shutdown).await;
+        Ok(())
+    }
+}
+
+async fn answer(router: Router, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+    let response = router.oneshot(request.map(Body::new)).await?;
+    let (parts, body) = response.into_parts();
+    // Every body is whole in memory already, so collecting it can't fail.
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_else(|_| Bytes::new());
+    Ok(Response::from_parts(parts, Full::new(body)))
+}

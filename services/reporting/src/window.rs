@@ -1,0 +1,245 @@
+//! What a report is asked for, read from the query. Every parameter that is unknown, given twice or out of its shape is
+//! refused by name: a misspelt filter must never give a figure that looks filtered.
+
+use crate::problem::Problem;
+use engagement::Timestamp;
+use engagement::sources::Class;
+
+/// The window where none is given.
+const DEFAULT_DAYS: i64 = 30;
+const DAY_MILLIS: i64 = 86_400_000;
+/// The most bytes of a filter's value: a domain's (RFC 1035).
+const FILTER_BYTES: usize = 253;
+
+/// What a report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The first moment.
+    pub(crate) from: Timestamp,
+    /// The first moment past the end.
+    pub(crate) to: Timestamp,
+    pub(crate) cohort: Cohort,
+    /// One campaign, or empty for all.
+    pub(crate) campaign: String,
+    /// One domain in lower case, or empty for all.
+    pub(crate) recipient_domain: String,
+    pub(crate) suppress: Suppression,
+}
+
+/// Which messages a report counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cohort {
+    /// What happened in the window.
+    Event,
+    /// All that ever happened to the messages sent in the window.
+    Sent,
+}
+
+/// What a report leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Suppression {
+    /// What the account's settings say now.
+    Account,
+    /// These classes.
+    Classes(Vec<Class>),
+}
+
+/// What a breakdown groups by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    RecipientDomain,
+    Campaign,
+    Source,
+    Client,
+}
+
+impl Cohort {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+impl By {
+    const ALL: [Self; 4] = [Self::RecipientDomain, Self::Campaign, Self::Source, Self::Client];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::RecipientDomain => "recipient_domain",
+            Self::Campaign => "campaign",
+            Self::Source => "source",
+            Self::Client => "client",
+        }
+    }
+
+    /// Whether it groups hits. The others group messages.
+    pub(crate) const fn of_hits(self) -> bool {
+        matches!(self, Self::Source | Self::Client)
+    }
+}
+
+/// The query's pairs, taken one by one; what is left at the end is unknown.
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    pub(crate) fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    /// The value of a name.
+    pub(crate) fn take(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let Some(at) = self.0.iter().position(|(found, _)| found == name) else { return Ok(None) };
+        let (_, value) = self.0.remove(at);
+        if self.0.iter().any(|(found, _)| found == name) {
+            return Err(Problem::parameter(name, "is given twice"));
+        }
+        Ok(Some(value))
+    }
+
+    /// The value of a name as a time.
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.take(name)? else { return Ok(None) };
+        // A date alone is its midnight in UTC. A plus that was not percent-encoded arrives as a space.
+        let written = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.replace(' ', "+") };
+        Timestamp::parse(&written).map(Some).map_err(|error| Problem::parameter(name, &error.to_string()))
+    }
+
+    /// That nothing is left.
+    pub(crate) fn end(self) -> Result<(), Problem> {
+        match self.0.first() {
+            Some((name, _)) => Err(Problem::parameter(name, "is no parameter of this request")),
+            None => Ok(()),
+        }
+    }
+
+    /// What a breakdown groups by.
+    pub(crate) fn by(&mut self) -> Result<By, Problem> {
+        let value = self.take("by")?;
+        let found = value.and_then(|value| By::ALL.into_iter().find(|by| by.as_str() == value));
+        found.ok_or_else(|| {
+            let names = By::ALL.map(By::as_str).join(", ");
+            Problem::parameter("by", &format!("is one of {names}"))
+        })
+    }
+
+    /// The window, with `now` as the end where none is given.
+    pub(crate) fn window(&mut self, now: Timestamp) -> Result<Window, Problem> {
+        let from = self.time("from")?;
+        let to = self.time("to")?.unwrap_or(now);
+        let from = from.unwrap_or_else(|| to.plus_millis(-DEFAULT_DAYS * DAY_MILLIS));
+        if from >= to {
+            return Err(Problem::parameter("from", "is not before `to`"));
+        }
+        let cohort = match self.take("cohort")?.as_deref() {
+            None | Some("event") => Cohort::Event,
+            Some("sent") => Cohort::Sent,
+            Some(_) => return Err(Problem::parameter("cohort", "is `event` or `sent`")),
+        };
+        Ok(Window {
+            from,
+            to,
+            cohort,
+            campaign: self.filter("campaign")?,
+            recipient_domain: self.filter("recipient_domain")?.trim_end_matches('.').to_lowercase(),
+            suppress: self.suppression()?,
+        })
+    }
+
+    fn filter(&mut self, name: &str) -> Result<String, Problem> {
+        let value = self.take(name)?.unwrap_or_default();
+        if value.len() > FILTER_BYTES {
+            return Err(Problem::parameter(name, "has more than 253 bytes"));
+        }
+        Ok(value)
+    }
+
+    fn suppression(&mut self) -> Result<Suppression, Problem> {
+        let Some(text) = self.take("suppress")? else { return Ok(Suppression::Account) };
+        match text.as_str() {
+            "account" => return Ok(Suppression::Account),
+            "none" => return Ok(Suppression::Classes(Vec::new())),
+            "all" => return Ok(Suppression::Classes(Class::ALL.to_vec())),
+            _ => {}
+        }
+        let named: Option<Vec<Class>> = text.split(',').map(|name| Class::parse(name.trim())).collect();
+        let named = named.ok_or_else(|| {
+            let names = Class::ALL.map(Class::as_str).join(", ");
+            Problem::parameter("suppress", &format!("is account, none, all, or a list out of {names}"))
+        })?;
+        Ok(Suppression::Classes(Class::ALL.into_iter().filter(|class| named.contains(class)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(query: &str) -> Result<Window, String> {
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut parameters = Parameters::new(pairs);
+        let now = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+        let window = parameters.window(now);
+        let said = |problem: Problem| serde_json::to_value(problem).unwrap()["detail"].to_string();
+        let window = window.map_err(said)?;
+        parameters.end().map_err(said)?;
+        Ok(window)
+    }
+
+    fn time(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_default_is_the_last_thirty_days_as_the_account_wants_them() {
+        let window = window("").unwrap();
+        assert_eq!(window.to, time("2026-11-21T12:00:00Z"));
+        assert_eq!(window.from, time("2026-10-22T12:00:00Z"));
+        assert_eq!((window.cohort, window.suppress), (Cohort::Event, Suppression::Account));
+        assert_eq!((window.campaign.as_str(), window.recipient_domain.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        let read =
+            window("from=2026-01-01&to=2026-02-01T01:00:00+01:00&recipient_domain=Example.ORG.").unwrap();
+        assert_eq!((read.from, read.to), (time("2026-01-01T00:00:00Z"), time("2026-02-01T00:00:00Z")));
+        assert_eq!(read.recipient_domain, "example.org");
+        let classes = |query: &str| match window(query).unwrap().suppress {
+            Suppression::Classes(classes) => classes,
+            Suppression::Account => panic!("classes were named"),
+        };
+        assert_eq!(classes("suppress=none"), []);
+        assert_eq!(classes("suppress=all"), Class::ALL);
+        assert_eq!(classes("suppress=other,apple,other"), [Class::Apple, Class::Other]);
+        assert_eq!(window("suppress=account").unwrap().suppress, Suppression::Account);
+        assert_eq!(window("cohort=sent").unwrap().cohort, Cohort::Sent);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, named) in [
+            ("from=yesterday", "from"),
+            ("from=0001-01-01T00:00:00Z", "from"),
+            ("to=9999-01-01T00:00:00Z", "to"),
+            ("to=2026-02-30", "to"),
+            ("from=2026-01-02&to=2026-01-01", "from"),
+            ("from=2026-01-01&to=2026-01-01", "from"),
+            ("from=2027-01-01", "from"),
+            ("from=1%27%20OR%201=1--", "from"),
+            ("suppress=mimecast", "suppress"),
+            ("suppress=", "suppress"),
+            ("suppress=none,apple", "suppress"),
+            ("cohort=day", "cohort"),
+            ("cohort=sent&cohort=event", "cohort"),
+            ("recipient_domian=example.org", "recipient_domian"),
+            ("mailbox_provider=x", "mailbox_provider"),
+            ("from=2026-01-01&%27%3B=1", "';"),
+        ] {
+            let error = window(query).unwrap_err();
+            assert!(error.starts_with(&format!("\"{named}: ")), "{query}: {error}");
+        }
+        assert!(window(&format!("campaign={}", "x".repeat(254))).unwrap_err().contains("campaign"));
+    }
+}

@@ -1,0 +1,540 @@
+//! The figures of a small made-up sending, against a table that was worked out by hand.
+//!
+//! The window is 10 March 2026, from midnight (in) to midnight (out). Times below are of that day; `9.` and `11.` are the
+//! days around it. Every message is of campaign c1 and domain a.example unless it says otherwise, and every one but m07,
+//! m10, m18 and m25 has a `sent` event on the 10th.
+//!
+//! | message | delivery events | hits |
+//! | --- | --- | --- |
+//! | m01 | delivered | human open twice, human click |
+//! | m02 | delivered | Apple open |
+//! | m03 | delivered | Apple open, human click (implies an open) |
+//! | m04 | delivered, not tracked | |
+//! | m05 | delivered, bounced hard on the 12. | |
+//! | m06 | deferred twice, delivered | |
+//! | m07 | none, token says sent 08:59 | Barracuda click, Yahoo open (unknown) |
+//! | m08 | sent 9. 23:59:59.999, delivered at `from` | human open at `to` |
+//! | m09 | bounced soft, then hard | |
+//! | m10 | dropped | |
+//! | m11 | delivered, complained, unsubscribed | |
+//! | m12 | delivered | unsubscribe: GET by Safe Links, POST in a burst |
+//! | m13 | delivered | unsubscribe: GET and HEAD; trap link followed |
+//! | m14 | delivered | click: revision 1 human, 2 a burst |
+//! | m15 | delivered | open: revision 1 unknown, 2 human; its token says campaign `wrong` |
+//! | m16 | bounced soft, then delivered | |
+//! | m17 | delivered and bounced block at one moment | |
+//! | m18 | bounced, class unheard of; no `sent` | |
+//! | m19 | delivered | Google prefetch open |
+//! | m20 | delivered; c2, b.example | click by a library |
+//! | m21 | delivered | Apple open, bare WebKit open (unknown) |
+//! | m22 | delivered | Apple open, Barracuda open |
+//! | m23 | delivered; events say neither campaign nor domain | human open; token says c2, B.Example. |
+//! | m24 | sent 23:00, delivered 11. | human open 11. |
+//! | m25 | sent and delivered 5. | human open |
+//! | m26 | delivered | Apple open 11. |
+//! | m27 | delivered | open by an automated source that `sources` does not list |
+//! | m28 | delivered | unknown click |
+
+use crate::facts::{Delivery, Hit, insert_deliveries, insert_hits, millis};
+use crate::world::{DEMO, OTHER, World, close, escaped};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const DAY: &str = "from=2026-03-10&to=2026-03-11";
+
+#[derive(Default, Clone)]
+struct Seed {
+    hits: Vec<Hit>,
+    deliveries: Vec<Delivery>,
+}
+
+impl Seed {
+    fn delivery(&mut self, message: &str, kind: &'static str, time: &str) -> &mut Delivery {
+        let at = at(time);
+        self.deliveries.push(Delivery {
+            message_id: message.to_owned(),
+            event_id: format!("d{}", self.deliveries.len()),
+            kind,
+            at,
+            received_at: at + 1000,
+            campaign: "c1".to_owned(),
+            recipient_domain: "a.example".to_owned(),
+            tracked: true,
+            bounce_class: "",
+        });
+        self.deliveries.last_mut().unwrap()
+    }
+
+    fn bounced(&mut self, message: &str, class: &'static str, time: &str) {
+        self.delivery(message, "bounced", time).bounce_class = class;
+    }
+
+    fn hit(&mut self, message: &str, kind: &'static str, who: (&'static str, &str), time: &str) -> &mut Hit {
+        self.hits.push(Hit {
+            event_id: Uuid::from_u128(self.hits.len() as u128 + 1),
+            revision: 1,
+            kind,
+            at: at(time),
+            message_id: message.to_owned(),
+            campaign: "c1".to_owned(),
+            recipient_domain: "a.example".to_owned(),
+            sent_at: at("08:59:00"),
+            method: "GET",
+            actor: who.0,
+            source: who.1.to_owned(),
+            client: "",
+        });
+        self.hits.last_mut().unwrap()
+    }
+
+    /// The last hit judged again.
+    fn corrected(&mut self, who: (&'static str, &str)) {
+        let last = self.hits.last().unwrap().clone();
+        self.hits.push(Hit { revision: last.revision + 1, actor: who.0, source: who.1.to_owned(), ..last });
+    }
+
+    async fn insert(&self, world: &World) {
+        let client = world.connection.client();
+        insert_hits(&client, DEMO, &self.hits).await;
+        insert_deliveries(&client, DEMO, &self.deliveries).await;
+    }
+}
+
+/// `09:00:00` of the 10th, or `11. 09:00:00`.
+fn at(time: &str) -> i64 {
+    let (day, time) = time.split_once(". ").unwrap_or(("10", time));
+    millis(&format!("2026-03-{day:0>2}T{time}Z"))
+}
+
+fn seed() -> Seed {
+    let mut seed = Seed::default();
+    for number in 1..=28 {
+        if ![7, 8, 10, 18, 24, 25].contains(&number) {
+            seed.delivery(&format!("m{number:02}"), "sent", "06:59:00");
+        }
+    }
+    for number in [1, 2, 3, 5, 11, 12, 13, 14, 15, 19, 20, 21, 22, 23, 26, 27, 28] {
+        seed.delivery(&format!("m{number:02}"), "delivered", "09:01:00");
+    }
+    seed.hit("m01", "open", ("human", "chrome"), "10:00:00").client = "Chrome";
+    seed.hit("m01", "open", ("human", "chrome"), "10:01:00").client = "Chrome";
+    seed.hit("m01", "click", ("human", "chrome"), "10:05:00").client = "Chrome";
+    seed.hit("m02", "open", ("automated", "apple_mpp"), "09:02:00");
+    seed.hit("m03", "open", ("automated", "apple_mpp"), "09:02:00");
+    seed.hit("m03", "click", ("human", "safari"), "10:00:00").client = "Safari";
+    seed.delivery("m04", "delivered", "09:01:00").tracked = false;
+    seed.bounced("m05", "hard", "12. 09:00:00");
+    seed.delivery("m06", "deferred", "09:01:00");
+    seed.delivery("m06", "deferred", "09:30:00");
+    seed.delivery("m06", "delivered", "10:00:00");
+    seed.hit("m07", "click", ("automated", "barracuda"), "09:05:00");
+    seed.hit("m07", "open", ("unknown", "yahoo_proxy"), "09:06:00");
+    seed.delivery("m08", "sent", "9. 23:59:59.999");
+    seed.delivery("m08", "delivered", "00:00:00.000");
+    seed.hit("m08", "open", ("human", "chrome"), "11. 00:00:00.000").sent_at = at("9. 23:59:59");
+    seed.bounced("m09", "soft", "09:10:00");
+    seed.bounced("m09", "hard", "09:20:00");
+    seed.delivery("m10", "dropped", "09:00:00");
+    seed.delivery("m11", "complained", "12:00:00");
+    seed.delivery("m11", "unsubscribed", "12:01:00");
+    seed.hit("m12", "unsubscribe", ("automated", "microsoft_safelinks"), "10:00:00");
+    seed.hit("m12", "unsubscribe", ("automated", "scanner_burst"), "10:02:00").method = "POST";
+    seed.hit("m13", "unsubscribe", ("human", "chrome"), "10:00:00");
+    seed.hit("m13", "unsubscribe", ("automated", "head_request"), "10:01:00").method = "HEAD";
+    seed.hit("m13", "trap", ("automated", "scanner_trap"), "10:02:00");
+    seed.hit("m14", "click", ("human", "chrome"), "09:05:00");
+    seed.corrected(("automated", "scanner_burst"));
+    seed.hit("m15", "open", ("unknown", "generic_client"), "09:05:00").campaign = "wrong".to_owned();
+    seed.corrected(("human", "outlook"));
+    seed.bounced("m16", "soft", "07:00:00");
+    seed.delivery("m16", "delivered", "08:00:00");
+    seed.delivery("m17", "delivered", "09:00:00");
+    seed.bounced("m17", "block", "09:00:00");
+    seed.bounced("m18", "strange", "09:00:00");
+    seed.hit("m19", "open", ("automated", "google_prefetch"), "09:02:00");
+    seed.hit("m20", "click", ("automated", "http_library"), "09:02:00");
+    seed.hit("m21", "open", ("automated", "apple_mpp"), "09:02:00");
+    seed.hit("m21", "open", ("unknown", "webkit_bare"), "09:03:00");
+    seed.hit("m22", "open", ("automated", "apple_mpp"), "09:02:00");
+    seed.hit("m22", "open", ("automated", "barracuda"), "09:03:00");
+    seed.hit("m23", "open", ("human", "thunderbird"), "09:40:00").recipient_domain = "B.Example.".to_owned();
+    seed.hits.last_mut().unwrap().campaign = "c2".to_owned();
+    seed.delivery("m24", "sent", "23:00:00");
+    seed.delivery("m24", "delivered", "11. 08:00:00");
+    seed.hit("m24", "open", ("human", "outlook"), "11. 09:00:00");
+    seed.delivery("m25", "sent", "5. 09:00:00");
+    seed.delivery("m25", "delivered", "5. 09:00:00");
+    seed.hit("m25", "open", ("human", "apple_mail"), "09:00:00").sent_at = at("5. 09:00:00");
+    seed.hit("m26", "open", ("automated", "apple_mpp"), "11. 00:01:00");
+    seed.hit("m27", "open", ("automated", "brand_new_bot"), "09:02:00");
+    seed.hit("m28", "click", ("unknown", "generic_client"), "09:02:00");
+    for delivery in &mut seed.deliveries {
+        let (campaign, domain) = match delivery.message_id.as_str() {
+            "m20" => ("c2", "b.example"),
+            "m23" => ("", ""),
+            _ => continue,
+        };
+        (delivery.campaign, delivery.recipient_domain) = (campaign.to_owned(), domain.to_owned());
+    }
+    for hit in &mut seed.hits {
+        if hit.message_id == "m20" {
+            (hit.campaign, hit.recipient_domain) = ("c2".to_owned(), "b.example".to_owned());
+        }
+    }
+    seed
+}
+
+/// What `sent` to `messages_without_delivery` are: by event, then by sending.
+///
+/// By event:
+/// sent: all but m07 (nothing known of sending), m08 (the 9th), m10 (dropped), m25 (the 5th): 28 - 4 = 24.
+/// delivered: m01 m02 m03 m04 m06 m08 m11 m12 m13 m14 m15 m16 m19 m20 m21 m22 m23 m26 m27 m28: 20. m05 bounced later, m17
+/// at the same moment, m24 is accepted on the 11th. With tracking: 19, without m04.
+/// bounced: hard m09 (its last), soft m16, block m17, undetermined m18; m05 only on the 12th.
+/// unsubscribed: m11 and m12; without delivery: m07.
+///
+/// By sending, window the 10th: everything but m08, m10 (never sent) and m25, whenever it happened. sent stays 24.
+/// delivered: without m08, with m24: 20, with tracking 19. bounced hard: m05 too. dropped: none of them.
+fn delivery_figures(cohort: &str) -> Value {
+    let by_event = cohort == "event";
+    json!({
+        "sent": 24, "delivered": 20, "deferred": 1, "dropped": i32::from(by_event),
+        "bounced": {"hard": if by_event { 1 } else { 2 }, "soft": 1, "block": 1, "undetermined": 1},
+        "complained": 1, "unsubscribed": 2, "messages_without_delivery": 1
+    })
+}
+
+/// `opens` by event. Hits: human m01 m01 m15 m23 m25; Apple m02 m03 m21 m22; Google m19; Barracuda m22; new bot m27; unknown
+/// m07 m21. Human messages: m01 m15 m23 m25 and, by its click, m03.
+fn opens_by_event(total: u64, unique: u64) -> Value {
+    json!({
+        "total": total, "unique": unique,
+        "human": {"total": 5, "unique": 5}, "automated": {"total": 7, "unique": 6}, "unknown": {"total": 2, "unique": 2},
+        "by_source": {
+            "apple_mpp": {"total": 4, "unique": 4}, "google_prefetch": {"total": 1, "unique": 1},
+            "barracuda": {"total": 1, "unique": 1}, "brand_new_bot": {"total": 1, "unique": 1},
+            "yahoo_proxy": {"total": 1, "unique": 1}, "webkit_bare": {"total": 1, "unique": 1},
+            "chrome": {"total": 2, "unique": 1}, "outlook": {"total": 1, "unique": 1},
+            "thunderbird": {"total": 1, "unique": 1}, "apple_mail": {"total": 1, "unique": 1}
+        }
+    })
+}
+
+/// `opens` by sending: m24's human open and m26's Apple open count, m25's human open does not.
+fn opens_by_sending(total: u64, unique: u64) -> Value {
+    json!({
+        "total": total, "unique": unique,
+        "human": {"total": 5, "unique": 5}, "automated": {"total": 8, "unique": 7}, "unknown": {"total": 2, "unique": 2},
+        "by_source": {
+            "apple_mpp": {"total": 5, "unique": 5}, "google_prefetch": {"total": 1, "unique": 1},
+            "barracuda": {"total": 1, "unique": 1}, "brand_new_bot": {"total": 1, "unique": 1},
+            "yahoo_proxy": {"total": 1, "unique": 1}, "webkit_bare": {"total": 1, "unique": 1},
+            "chrome": {"total": 2, "unique": 1}, "outlook": {"total": 2, "unique": 2},
+            "thunderbird": {"total": 1, "unique": 1}
+        }
+    })
+}
+
+/// `clicks`, the same by event and by sending: human m01 m03; Barracuda m07; burst m14; library m20; unknown m28. Unsubscribe
+/// and trap links are no clicks.
+fn clicks(total: u64, unique: u64) -> Value {
+    json!({
+        "total": total, "unique": unique,
+        "human": {"total": 2, "unique": 2}, "automated": {"total": 3, "unique": 3}, "unknown": {"total": 1, "unique": 1},
+        "by_source": {
+            "chrome": {"total": 1, "unique": 1}, "safari": {"total": 1, "unique": 1},
+            "barracuda": {"total": 1, "unique": 1}, "scanner_burst": {"total": 1, "unique": 1},
+            "http_library": {"total": 1, "unique": 1}, "generic_client": {"total": 1, "unique": 1}
+        }
+    })
+}
+
+/// Over: sent 24, delivered 20, delivered with tracking 19. Surely read: m01 m03 m15 m23 m25 (by sending m24 in its place).
+/// At most read: m02 m07 m21 too, whose only opens are masked or unknown, by sending m26 too; not m22, which Barracuda
+/// opened. Fewer than 100 messages with a reader to be seen: no estimate.
+fn rates(cohort: &str, opens: u64, clicks: u64, clicked_and_opened: u64) -> Value {
+    let over = |part: u64, whole: u64| part as f64 / whole as f64;
+    let (bounced, high) = if cohort == "event" { (4, 8) } else { (5, 9) };
+    json!({
+        "delivery": over(20, 24), "bounce": over(bounced, 24), "complaint": over(1, 20), "open": over(opens, 19),
+        "open_low": over(5, 19), "open_high": over(high, 19), "open_estimate": null, "click": over(clicks, 19),
+        "click_to_open": over(clicked_and_opened, opens), "unsubscribe": over(2, 20)
+    })
+}
+
+/// The answers of the whole table under five suppressions and both cohorts.
+async fn check(world: &World, when: &str) {
+    // suppress, opens, unique opens, clicks, unique clicks, clicked and opened
+    for (suppress, list, opens, unique_opens, click, unique_clicks, both) in [
+        // All 14 opens, of m01 m02 m03 m07 m15 m19 m21 m22 m23 m25 m27. Clicked and opened: m01 m03 m07.
+        ("none", vec![], 14, 11, 6, 6, 3),
+        // Human 5 and unknown 2, of m01 m07 m15 m21 m23 m25 and, implied, m03. Clicks: m01 m03 m28.
+        ("all", vec!["apple", "google", "scanners", "other"], 7, 7, 3, 3, 2),
+        // The account's setting, all suppressed by default.
+        ("account", vec!["apple", "google", "scanners", "other"], 7, 7, 3, 3, 2),
+        // Without four Apple opens; only m02 has nothing else.
+        ("apple", vec!["apple"], 10, 10, 6, 6, 3),
+        // Without Barracuda and the new bot; only m27 has nothing else. Clicks: m01 m03 m28.
+        ("other,scanners", vec!["scanners", "other"], 12, 10, 3, 3, 2),
+    ] {
+        let mut expected = delivery_figures("event");
+        expected["account"] = json!("demo");
+        expected["from"] = json!("2026-03-10T00:00:00.000Z");
+        expected["to"] = json!("2026-03-11T00:00:00.000Z");
+        expected["cohort"] = json!("event");
+        expected["suppress"] = json!(list);
+        expected["opens"] = opens_by_event(opens, unique_opens);
+        expected["clicks"] = clicks(click, unique_clicks);
+        expected["rates"] = rates("event", unique_opens, unique_clicks, both);
+        let answer =
+            world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}&suppress={suppress}")).await;
+        assert!(close(&answer, &expected), "{when}: by event, suppress={suppress}\n{answer}\n{expected}");
+    }
+    for (suppress, list, opens, unique_opens, click, unique_clicks, both) in [
+        // As by event, with m24 for m25 and with m26.
+        ("none", vec![], 15, 12, 6, 6, 3),
+        ("all", vec!["apple", "google", "scanners", "other"], 7, 7, 3, 3, 2),
+        // Without five Apple opens: m02 and m26 have nothing else.
+        ("apple", vec!["apple"], 10, 10, 6, 6, 3),
+    ] {
+        let mut expected = delivery_figures("sent");
+        expected["account"] = json!("demo");
+        expected["from"] = json!("2026-03-10T00:00:00.000Z");
+        expected["to"] = json!("2026-03-11T00:00:00.000Z");
+        expected["cohort"] = json!("sent");
+        expected["suppress"] = json!(list);
+        expected["opens"] = opens_by_sending(opens, unique_opens);
+        expected["clicks"] = clicks(click, unique_clicks);
+        expected["rates"] = rates("sent", unique_opens, unique_clicks, both);
+        let query = format!("{DAY}&cohort=sent&suppress={suppress}");
+        let answer = world.json(&format!("/v1/accounts/demo/reports/summary?{query}")).await;
+        assert!(close(&answer, &expected), "{when}: by sending, suppress={suppress}\n{answer}\n{expected}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_is_as_worked_out_by_hand() {
+    let world = World::new().await;
+    let seed = seed();
+    seed.insert(&world).await;
+    // The neighbour's mail has the same ids and is nobody else's business.
+    let client = world.connection.client();
+    insert_hits(&client, OTHER, &seed.hits).await;
+    insert_deliveries(&client, OTHER, &seed.deliveries).await;
+    check(&world, "once").await;
+
+    // Everything again, backwards: what is known did not change.
+    let mut again = seed.clone();
+    again.hits.reverse();
+    again.deliveries.reverse();
+    again.insert(&world).await;
+    check(&world, "twice").await;
+
+    for table in ["events", "deliveries"] {
+        client.query(&format!("OPTIMIZE TABLE {table} FINAL")).execute().await.unwrap();
+    }
+    check(&world, "merged").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_groups_are_of_whole_messages() {
+    let world = World::new().await;
+    seed().insert(&world).await;
+    // c2 and b.example: m20 and m23, though no delivery event of m23 says so.
+    for filter in ["campaign=c2", "recipient_domain=B.Example"] {
+        let answer =
+            world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}&suppress=none&{filter}")).await;
+        assert_eq!((&answer["sent"], &answer["delivered"]), (&json!(2), &json!(2)), "{filter}");
+        assert_eq!((&answer["opens"]["total"], &answer["opens"]["unique"]), (&json!(1), &json!(1)));
+        assert_eq!((&answer["clicks"]["total"], &answer["clicks"]["unique"]), (&json!(1), &json!(1)));
+        assert_eq!(answer["rates"]["open"], json!(0.5));
+    }
+    // Of m15, the delivery events' campaign counts, not its token's.
+    let wrong = world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}&campaign=wrong")).await;
+    assert_eq!((&wrong["sent"], &wrong["rates"]["open"]), (&json!(0), &Value::Null));
+
+    // A group's figures are those of its filter.
+    for (by, keys) in [("recipient_domain", ["a.example", "b.example"]), ("campaign", ["c1", "c2"])] {
+        for rest in ["suppress=none", "suppress=all", "suppress=apple&cohort=sent"] {
+            let path = format!("/v1/accounts/demo/reports/breakdown?{DAY}&by={by}&{rest}");
+            let answer = world.json(&path).await;
+            assert_eq!((&answer["by"], &answer["truncated"]), (&json!(by), &json!(false)));
+            let rows = answer["rows"].as_array().unwrap();
+            assert_eq!(rows.iter().map(|row| row["key"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+            for row in rows {
+                let filter = format!("{by}={}", escaped(row["key"].as_str().unwrap()));
+                let path = format!("/v1/accounts/demo/reports/summary?{DAY}&{rest}&{filter}");
+                let mut alone = world.json(&path).await;
+                for name in ["account", "from", "to", "cohort", "suppress"] {
+                    alone.as_object_mut().unwrap().remove(name);
+                }
+                let mut row = row.clone();
+                row.as_object_mut().unwrap().remove("key");
+                assert_eq!(row, alone, "{by} {filter} {rest}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_and_clients_have_the_figures_of_their_hits() {
+    let world = World::new().await;
+    seed().insert(&world).await;
+    let rows = |answer: &Value| {
+        let rows = answer["rows"].as_array().unwrap().clone();
+        move |key: &str| rows.iter().find(|row| row["key"] == key).cloned().unwrap_or_default()
+    };
+    let path = format!("/v1/accounts/demo/reports/breakdown?{DAY}&by=source");
+    let none = world.json(&format!("{path}&suppress=none")).await;
+    let summary = world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}&suppress=none")).await;
+    // Each source's own hits are what the summary says of it.
+    let row = rows(&none);
+    for kind in ["opens", "clicks"] {
+        for (source, count) in summary[kind]["by_source"].as_object().unwrap() {
+            assert_eq!(&row(source)[kind]["by_source"][source], count, "{kind} {source}");
+        }
+    }
+    assert_eq!(row("apple_mpp")["opens"]["total"], 4);
+    assert_eq!(row("barracuda")["clicks"]["unique"], 1);
+    assert_eq!(row("scanner_trap"), Value::Null, "a trap is neither an open nor a click");
+    assert_eq!(row("unknown"), Value::Null);
+    // m03 by Safari: no open that Safari made, one that its click implies.
+    assert_eq!((&row("safari")["opens"]["total"], &row("safari")["opens"]["unique"]), (&json!(0), &json!(1)));
+    assert_eq!(row("safari").get("sent"), None, "a message has no source");
+
+    let all = world.json(&format!("{path}&suppress=all")).await;
+    let row = rows(&all);
+    assert_eq!(
+        (&row("apple_mpp")["opens"]["total"], &row("apple_mpp")["opens"]["unique"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(row("apple_mpp")["opens"]["automated"], json!({"total": 4, "unique": 4}));
+    assert_eq!(row("brand_new_bot")["opens"]["total"], 0);
+
+    let clients = world.json(&format!("/v1/accounts/demo/reports/breakdown?{DAY}&by=client")).await;
+    let row = rows(&clients);
+    assert_eq!(row("Chrome")["opens"]["human"], json!({"total": 2, "unique": 1}));
+    assert_eq!(row("Safari")["clicks"]["human"], json!({"total": 1, "unique": 1}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_setting_decides_the_next_answer_over_all_history() {
+    let world = World::new().await;
+    seed().insert(&world).await;
+    let summary = || async { world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}")).await };
+    let put = |apple: bool| {
+        world.give(
+            reqwest::Method::PUT,
+            "/v1/accounts/demo/settings",
+            json!({"suppress": {"apple": apple, "google": true, "scanners": true, "other": true}}),
+        )
+    };
+    let first = summary().await;
+    assert_eq!((&first["opens"]["total"], &first["opens"]["unique"]), (&json!(7), &json!(7)));
+    assert_eq!(put(false).await.0, 200);
+    let second = summary().await;
+    assert_eq!(second["suppress"], json!(["google", "scanners", "other"]));
+    // Four Apple opens more, m02 and m22 more messages.
+    assert_eq!((&second["opens"]["total"], &second["opens"]["unique"]), (&json!(11), &json!(9)));
+    assert_eq!(put(true).await.0, 200);
+    assert_eq!(summary().await, first);
+    // Another process' change counts at once too.
+    let (mut settings, _) = world.accounts.settings(DEMO).await.unwrap();
+    settings.suppress.apple = false;
+    world.accounts.put_settings(DEMO, settings).await.unwrap();
+    assert_eq!(summary().await, second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_moves_figures_and_withdraws_an_implied_open() {
+    let world = World::new().await;
+    let mut seed = Seed::default();
+    seed.delivery("m", "delivered", "09:00:00");
+    seed.hit("m", "click", ("human", "chrome"), "09:05:00");
+    seed.insert(&world).await;
+    let counts = || async {
+        let answer = world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}")).await;
+        let (opens, clicks) = (&answer["opens"], &answer["clicks"]);
+        [&opens["unique"], &opens["human"]["unique"], &clicks["unique"], &clicks["automated"]["total"]]
+            .map(|count| count.as_u64().unwrap())
+    };
+    assert_eq!(counts().await, [1, 1, 1, 0]);
+    seed.corrected(("automated", "scanner_burst"));
+    seed.insert(&world).await;
+    assert_eq!(counts().await, [0, 0, 0, 1]);
+    // The first verdict arriving once more changes nothing.
+    seed.hits.truncate(1);
+    seed.insert(&world).await;
+    assert_eq!(counts().await, [0, 0, 0, 1]);
+    // Back to human, as revision 3.
+    seed.hits[0].revision = 2;
+    seed.corrected(("human", "chrome"));
+    seed.insert(&world).await;
+    assert_eq!(counts().await, [1, 1, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_estimate_speaks_from_a_hundred_messages_on() {
+    let world = World::new().await;
+    let mut seed = Seed::default();
+    // 120 delivered: 20 masked, of which 10 clicked; 25 of the other 100 opened.
+    for number in 0..120 {
+        let message = format!("m{number}");
+        seed.delivery(&message, "delivered", "09:00:00");
+        if number < 20 {
+            // The mask holds outside the window too.
+            seed.hit(&message, "open", ("automated", "apple_mpp"), "11. 09:01:00");
+            if number < 10 {
+                seed.hit(&message, "click", ("human", "safari"), "10:00:00");
+            }
+        } else if number < 45 {
+            seed.hit(&message, "open", ("human", "outlook"), "10:00:00");
+        }
+    }
+    seed.insert(&world).await;
+    let rates =
+        || async { world.json(&format!("/v1/accounts/demo/reports/summary?{DAY}")).await["rates"].clone() };
+    assert_eq!(rates().await["open_estimate"], json!(0.25));
+    assert!(close(&rates().await["open_low"], &json!(35.0 / 120.0)));
+    // One more bounces later: 99 are too few.
+    let mut bounce = Seed::default();
+    bounce.bounced("m119", "hard", "11. 09:00:00");
+    bounce.deliveries[0].event_id = "later".to_owned();
+    bounce.insert(&world).await;
+    assert_eq!(rates().await["open_estimate"], Value::Null);
+    assert!(close(&rates().await["open_low"], &json!(35.0 / 119.0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_at_all_is_zeros_and_nulls() {
+    let world = World::new().await;
+    let answer = world.json("/v1/accounts/demo/reports/summary?suppress=none").await;
+    let zero = json!({"total": 0, "unique": 0});
+    let none =
+        json!({"total": 0, "unique": 0, "human": zero, "automated": zero, "unknown": zero, "by_source": {}});
+    let rates = [
+        "delivery",
+        "bounce",
+        "complaint",
+        "open",
+        "open_low",
+        "open_high",
+        "open_estimate",
+        "click",
+        "click_to_open",
+        "unsubscribe",
+    ];
+    let rates: serde_json::Map<_, _> = rates.map(|name| (name.to_owned(), Value::Null)).into_iter().collect();
+    let mut expected = json!({
+        "account": "demo", "cohort": "event", "suppress": [],
+        "sent": 0, "delivered": 0, "deferred": 0, "dropped": 0,
+        "bounced": {"hard": 0, "soft": 0, "block": 0, "undetermined": 0},
+        "complained": 0, "unsubscribed": 0, "messages_without_delivery": 0,
+        "opens": none, "clicks": none, "rates": rates
+    });
+    expected["from"] = answer["from"].clone();
+    expected["to"] = answer["to"].clone();
+    assert_eq!(answer, expected);
+    let rows = world.json("/v1/accounts/demo/reports/breakdown?by=source").await;
+    assert_eq!(rows["rows"], json!([]));
+}

@@ -1,0 +1,16 @@
+//! The reporting API over the real engine, seen from outside: figures against hand-made tables and an independent
+//! recount, access, input and its faults, and the checked-in OpenAPI document.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod access;
+mod documents;
+mod facts;
+mod figures;
+mod hostile;
+mod mails;
+mod oracle;
+mod recount;
+#[path = "../../../store/tests/support/mod.rs"]
+mod support;
+mod timeline;
+mod world;
