@@ -51,8 +51,8 @@ async fn opens(system: &System, index: usize) -> u64 {
     }
     let timeline: Value = timeline.json().await.unwrap();
     let mut ids = BTreeMap::new();
-    for entry in timeline["entries"].as_array().unwrap() {
-        if entry["kind"] == "open" {
+    for entry in timeline["events"].as_array().unwrap() {
+        if entry["type"] == "open" {
             *ids.entry(entry["event_id"].as_str().unwrap().to_owned()).or_insert(0) += 1;
         }
     }
@@ -126,7 +126,7 @@ async fn every_answered_hit_survives_five_kills_of_the_whole_tree() {
         let system = &system;
         async move { system.metric(name).await }
     };
-    wait_until(|| all("trueopen_loader_loaded_total"), |loaded| *loaded >= total as f64).await;
+    wait_until(|| all("trueopen_loader_loaded_records_total"), |loaded| *loaded >= total as f64).await;
     let again = system.api().summary("?suppress=none").await;
     for figure in ["opens", "clicks", "sent", "delivered"] {
         assert_eq!(again[figure], summary[figure], "{figure}");
@@ -165,10 +165,10 @@ async fn a_dead_engine_is_started_again_and_nothing_is_lost() {
     .await;
     assert_eq!(count, 21);
     let metric = |name| system.metric(name);
-    assert_eq!(metric("trueopen_tracker_received_total").await, 21.0);
+    assert_eq!(metric("trueopen_tracker_received_hits_total").await, 21.0);
     assert_eq!(
-        metric("trueopen_tracker_received_total").await,
-        metric("trueopen_tracker_journaled_total").await + metric("trueopen_tracker_refused_total").await,
+        metric("trueopen_tracker_received_hits_total").await,
+        metric("trueopen_tracker_journaled_hits_total").await + metric("trueopen_tracker_refused_hits_total").await,
         "received = journaled + refused"
     );
     system.stop();

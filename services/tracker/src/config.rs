@@ -18,7 +18,7 @@ pub struct Config {
     pub forwarded_header: ForwardedHeader,
     /// A file of destinations that are taken down, one host or URL prefix a line; read again when it changes.
     pub takedown_file: Option<PathBuf>,
-    /// Milliseconds to wait for the journal; beyond it the reader is served and `trueopen_tracker_unconfirmed_total` counts.
+    /// Milliseconds to wait for the journal; beyond it the reader is served and `trueopen_tracker_unconfirmed_hits_total` counts.
     pub durable_millis: u64,
     /// Milliseconds that an unsubscribe POST waits for the journal; beyond it the answer is 503, since a promise that
     /// may not be kept must not be made.

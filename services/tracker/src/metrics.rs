@@ -6,32 +6,32 @@ use std::sync::LazyLock;
 
 /// Hits whose token opened; `kind`: open, click, unsubscribe, trap.
 pub(crate) static RECEIVED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!("trueopen_tracker_received_total", "hits whose token opened", &["kind"])
+    register_int_counter_vec!("trueopen_tracker_received_hits_total", "hits whose token opened", &["kind"])
         .expect("the name is registered once")
 });
 
 /// Hits that are durable in the journal.
 pub(crate) static JOURNALED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("trueopen_tracker_journaled_total", "hits that are durable in the journal")
+    register_int_counter!("trueopen_tracker_journaled_hits_total", "hits that are durable in the journal")
         .expect("the name is registered once")
 });
 
 /// Hits that the journal refused: lost; `reason`: full, too_large, busy, disabled, closed.
 pub(crate) static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!("trueopen_tracker_refused_total", "hits that the journal refused", &["reason"])
+    register_int_counter_vec!("trueopen_tracker_refused_hits_total", "hits that the journal refused", &["reason"])
         .expect("the name is registered once")
 });
 
 /// Readers served before their hit was durable; the hit is counted as journaled or refused all the same.
 pub(crate) static UNCONFIRMED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("trueopen_tracker_unconfirmed_total", "readers served before their hit was durable")
+    register_int_counter!("trueopen_tracker_unconfirmed_hits_total", "readers served before their hit was durable")
         .expect("the name is registered once")
 });
 
 /// Tokens that could not be opened; `path`: o, c, u; `reason`: shape, version, unknown_key, seal, content, kind, host.
 pub(crate) static UNOPENED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
-        "trueopen_tracker_unopened_total",
+        "trueopen_tracker_unopened_requests_total",
         "requests whose token could not be opened",
         &["path", "reason"]
     )
@@ -50,7 +50,7 @@ pub(crate) static MISSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 
 /// Clicks whose destination is taken down.
 pub(crate) static TAKEN_DOWN: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("trueopen_tracker_taken_down_total", "clicks whose destination is taken down")
+    register_int_counter!("trueopen_tracker_taken_down_clicks_total", "clicks whose destination is taken down")
         .expect("the name is registered once")
 });
 

@@ -50,7 +50,7 @@ pub(crate) struct JournalSettings {
     /// The size at which a segment is closed and the next begun.
     pub(crate) segment_bytes: u64,
     /// The most bytes a topic's journal may take; beyond it hits are refused and counted
-    /// (`trueopen_tracker_refused_total{reason="full"}`), readers are served, readiness is false.
+    /// (`trueopen_tracker_refused_hits_total{reason="full"}`), readers are served, readiness is false.
     pub(crate) max_bytes: u64,
     /// Hours that a segment is kept after everything in it was dealt with; more than the classifier's window.
     pub(crate) keep_hours: u64,

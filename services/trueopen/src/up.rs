@@ -150,6 +150,7 @@ async fn run(
     });
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
     started.store(true, Ordering::Relaxed);
+    settle(&readiness).await;
 
     let banner = Banner {
         base_url: &base_url,
@@ -162,6 +163,20 @@ async fn run(
     };
     output::line(&banner.text(&ring)?);
     Ok(stages.run(stop, settings.stop_deadline()).await?)
+}
+
+/// Waits until everything is ready, so that what the banner shows works when it is shown; not for ever, since a reader
+/// of the banner is helped by `/readyz` when something is not.
+async fn settle(readiness: &Readiness) {
+    for _ in 0..200 {
+        if readiness.failing().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    for (check, reason) in readiness.failing() {
+        warn!(check, %reason, "not ready yet");
+    }
 }
 
 /// Schema, first start, and the directory as it is now.
