@@ -10,162 +10,19 @@
 //! - every handle is freed exactly once, by `Drop`.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_double, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::marker::PhantomData;
-use std::path::Path;
 use std::ptr::NonNull;
 
-use thiserror::Error;
+mod symbols;
 
-/// `chdb_connection`: opaque.
-type RawConnection = *mut c_void;
-/// `chdb_result *`: opaque.
-type RawResult = *mut c_void;
-/// `chdb_insert_stream`: opaque.
-type RawInsert = *mut c_void;
-/// `chdb_state`: 0 is success.
-type State = c_int;
-
-type Connect = unsafe extern "C" fn(c_int, *mut *mut c_char) -> *mut RawConnection;
-type CloseConnection = unsafe extern "C" fn(*mut RawConnection);
-type QueryWithParams = unsafe extern "C" fn(
-    RawConnection,
-    *const c_char,
-    usize,
-    *const c_char,
-    usize,
-    *const *const c_char,
-    *const usize,
-    *const *const c_char,
-    *const usize,
-    usize,
-) -> RawResult;
-type StreamFetch = unsafe extern "C" fn(RawConnection, RawResult) -> RawResult;
-type StreamCancel = unsafe extern "C" fn(RawConnection, RawResult);
-type InsertAppend = unsafe extern "C" fn(RawInsert, *const c_void, usize) -> State;
-type InsertDone = unsafe extern "C" fn(RawInsert) -> RawResult;
-type InsertVoid = unsafe extern "C" fn(RawInsert);
-type InsertError = unsafe extern "C" fn(RawInsert) -> *const c_char;
-type ResultVoid = unsafe extern "C" fn(RawResult);
-type ResultBuffer = unsafe extern "C" fn(RawResult) -> *const c_char;
-type ResultSize = unsafe extern "C" fn(RawResult) -> usize;
-type ResultCount = unsafe extern "C" fn(RawResult) -> u64;
-type ResultSeconds = unsafe extern "C" fn(RawResult) -> c_double;
-type Classify = unsafe extern "C" fn(
-    RawConnection,
-    *const c_char,
-    usize,
-    *const c_char,
-    usize,
-    *mut RawAnalysis,
-) -> State;
-type SetHandlers = unsafe extern "C" fn(c_int);
-
-/// `chdb_query_analysis_v1`, versioned by its own size.
-#[repr(C)]
-struct RawAnalysis {
-    struct_size: u32,
-    statement_count: u32,
-    flags: u32,
-    query_class: u32,
-}
-
-/// Why the library could not be used.
-#[derive(Debug, Error)]
-pub(crate) enum LoadError {
-    #[error("cannot load the ClickHouse engine {path}: {reason}")]
-    Open { path: String, reason: String },
-    #[error(
-        "the ClickHouse engine {path} has no symbol {symbol}: another version than this program was made for"
-    )]
-    Symbol { path: String, symbol: &'static str },
-}
-
-/// The loaded library: one for the life of the process.
-pub(crate) struct Chdb {
-    connect: Connect,
-    close_connection: CloseConnection,
-    query: QueryWithParams,
-    stream_query: QueryWithParams,
-    stream_fetch: StreamFetch,
-    stream_cancel: StreamCancel,
-    stream_insert: QueryWithParams,
-    insert_append: InsertAppend,
-    insert_done: InsertDone,
-    insert_cancel: InsertVoid,
-    insert_destroy: InsertVoid,
-    insert_error: InsertError,
-    result_destroy: ResultVoid,
-    result_buffer: ResultBuffer,
-    result_length: ResultSize,
-    result_error: ResultBuffer,
-    result_elapsed: ResultSeconds,
-    result_rows: ResultCount,
-    result_storage_rows: ResultCount,
-    result_storage_bytes: ResultCount,
-    result_rows_written: ResultCount,
-    result_bytes_written: ResultCount,
-    classify: Classify,
-}
+pub(crate) use self::symbols::{Chdb, LoadError};
+use self::symbols::{QueryWithParams, RawAnalysis, RawConnection, RawInsert, RawResult, ResultCount};
 
 /// Named values for the `{name:Type}` places of a statement: bound by the engine, never spliced into the text.
 pub(crate) type Parameters = [(String, String)];
 
 impl Chdb {
-    /// Loads the library at `path` for the rest of the process and keeps it from installing signal handlers.
-    ///
-    /// # Errors
-    /// The file can't be loaded, or lacks a call.
-    pub(crate) fn load(path: &Path) -> Result<&'static Self, LoadError> {
-        let name = path.display().to_string();
-        // SAFETY: loading runs the library's initialisers. It is the pinned libchdb, checked by hash when fetched;
-        // they need nothing from us and touch nothing of ours.
-        let library = unsafe { libloading::Library::new(path) }
-            .map_err(|error| LoadError::Open { path: name.clone(), reason: error.to_string() })?;
-        // Leaked: unloading crashes (engine threads still run its code), and the pointers below must stay valid.
-        let library: &'static libloading::Library = Box::leak(Box::new(library));
-
-        macro_rules! symbol {
-            ($kind:ty, $symbol:literal) => {{
-                // SAFETY: `$kind` is the C signature that chdb.h of 26.7 declares for this symbol, and the library
-                // is never unloaded, so the pointer may be copied out.
-                *unsafe { library.get::<$kind>($symbol.as_bytes()) }
-                    .map_err(|_| LoadError::Symbol { path: name.clone(), symbol: $symbol })?
-            }};
-        }
-
-        let set_handlers = symbol!(SetHandlers, "chdb_set_signal_handlers_enabled");
-        // SAFETY: takes a flag, may be called at any time; before the first connection it keeps the engine from ever
-        // replacing this process's signal handlers.
-        unsafe { set_handlers(0) };
-
-        Ok(Box::leak(Box::new(Self {
-            connect: symbol!(Connect, "chdb_connect"),
-            close_connection: symbol!(CloseConnection, "chdb_close_conn"),
-            query: symbol!(QueryWithParams, "chdb_query_with_params_n"),
-            stream_query: symbol!(QueryWithParams, "chdb_stream_query_with_params_n"),
-            stream_fetch: symbol!(StreamFetch, "chdb_stream_fetch_result"),
-            stream_cancel: symbol!(StreamCancel, "chdb_stream_cancel_query"),
-            stream_insert: symbol!(QueryWithParams, "chdb_stream_insert_with_params_n"),
-            insert_append: symbol!(InsertAppend, "chdb_stream_append"),
-            insert_done: symbol!(InsertDone, "chdb_stream_done"),
-            insert_cancel: symbol!(InsertVoid, "chdb_stream_cancel_insert"),
-            insert_destroy: symbol!(InsertVoid, "chdb_destroy_insert_stream"),
-            insert_error: symbol!(InsertError, "chdb_stream_insert_error"),
-            result_destroy: symbol!(ResultVoid, "chdb_destroy_query_result"),
-            result_buffer: symbol!(ResultBuffer, "chdb_result_buffer"),
-            result_length: symbol!(ResultSize, "chdb_result_length"),
-            result_error: symbol!(ResultBuffer, "chdb_result_error"),
-            result_elapsed: symbol!(ResultSeconds, "chdb_result_elapsed"),
-            result_rows: symbol!(ResultCount, "chdb_result_rows_read"),
-            result_storage_rows: symbol!(ResultCount, "chdb_result_storage_rows_read"),
-            result_storage_bytes: symbol!(ResultCount, "chdb_result_storage_bytes_read"),
-            result_rows_written: symbol!(ResultCount, "chdb_result_rows_written"),
-            result_bytes_written: symbol!(ResultCount, "chdb_result_bytes_written"),
-            classify: symbol!(Classify, "chdb_classify_query_n"),
-        })))
-    }
-
     /// Opens a connection with the given command-line style arguments (`--path=…`). The engine is one per process:
     /// the first connection starts it and its path, every later one must name the same path.
     ///

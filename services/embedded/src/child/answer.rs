@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -30,6 +31,11 @@ use crate::ffi::Summary;
 
 /// Any answer's body.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How often a statement that nobody waits for is cancelled, until it has ended.
+const CANCEL_ATTEMPTS: u32 = 50;
+/// The pause between two such attempts.
+const CANCEL_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the headers of an answer need.
 pub(crate) struct Head {
@@ -105,8 +111,18 @@ impl Drop for CancelGuard {
             return;
         }
         let (database, query_id) = (Arc::clone(&self.database), std::mem::take(&mut self.query_id));
+        let cancellable = Arc::clone(&self.cancellable);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            drop(runtime.spawn_blocking(move || database.cancel(&query_id)));
+            drop(runtime.spawn_blocking(move || {
+                // The engine may not have begun on the statement yet, and then has nothing to cancel.
+                for _ in 0..CANCEL_ATTEMPTS {
+                    database.cancel(&query_id);
+                    if !cancellable.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    std::thread::sleep(CANCEL_PAUSE);
+                }
+            }));
         }
     }
 }
@@ -234,8 +250,7 @@ fn new_tag() -> String {
 }
 
 fn summary_json(summary: &Summary) -> String {
-    let nanoseconds =
-        std::time::Duration::try_from_secs_f64(summary.elapsed_seconds).unwrap_or_default().as_nanos();
+    let nanoseconds = Duration::try_from_secs_f64(summary.elapsed_seconds).unwrap_or_default().as_nanos();
     format!(
         "{{\"read_rows\":\"{}\",\"read_bytes\":\"{}\",\"written_rows\":\"{}\",\"written_bytes\":\"{}\",\
          \"total_rows_to_read\":\"0\",\"result_rows\":\"{}\",\"result_bytes\":\"0\",\"elapsed_ns\":\"{nanoseconds}\"}}",

@@ -151,7 +151,12 @@ async fn feed(pieces: mpsc::Sender<Piece>, inline: Bytes, body: Option<Body>) {
     }
     if let Some(mut body) = body {
         loop {
-            let piece = match body.next().await {
+            let next = tokio::select! {
+                // Nobody takes the data any more. Letting the body go lets the connection end.
+                () = pieces.closed() => return,
+                next = body.next() => next,
+            };
+            let piece = match next {
                 Ok(Some(data)) => Piece::Data(data),
                 Ok(None) => break,
                 Err(exception) if exception.code() == NETWORK_ERROR.0 => return,

@@ -51,11 +51,14 @@ impl Database {
         memory_limit_bytes: Option<u64>,
     ) -> Result<(Self, Connection), String> {
         // Named so that the engine does not look for one in the current or the home directory.
-        fs::write(configuration, configuration_text(memory_limit_bytes))
+        fs::write(configuration, configuration_file(memory_limit_bytes))
             .map_err(|error| format!("cannot write {}: {error}", configuration.display()))?;
-        let arguments = ["clickhouse".to_owned(), format!("--path={}", path.display())]
+        let (Some(path_text), Some(configuration_text)) = (path.to_str(), configuration.to_str()) else {
+            return Err(format!("the data directory's name is not UTF-8: {}", path.display()));
+        };
+        let arguments = ["clickhouse".to_owned(), format!("--path={path_text}")]
             .into_iter()
-            .chain([format!("--config-file={}", configuration.display())])
+            .chain([format!("--config-file={configuration_text}")])
             .chain(SERVER_DEFAULTS.map(str::to_owned))
             .map(CString::new)
             .collect::<Result<Vec<_>, _>>()
@@ -137,7 +140,7 @@ impl Database {
 
 const NO_PARAMETERS: &Parameters = &[];
 
-fn configuration_text(memory_limit_bytes: Option<u64>) -> String {
+fn configuration_file(memory_limit_bytes: Option<u64>) -> String {
     let limit = memory_limit_bytes
         .map(|bytes| format!("    <max_server_memory_usage>{bytes}</max_server_memory_usage>\n"))
         .unwrap_or_default();

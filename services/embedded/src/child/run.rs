@@ -80,12 +80,13 @@ struct Gone;
 impl Job {
     /// Runs to the end.
     pub(crate) fn run(mut self) {
-        let last = match self.work() {
+        let worked = self.work();
+        self.cancellable.store(false, Ordering::Relaxed);
+        let last = match worked {
             Ok(summary) => Event::Done(summary),
             Err(Stop::Failed(exception)) => Event::Failed(exception),
             Err(Stop::Gone) => return,
         };
-        self.cancellable.store(false, Ordering::Relaxed);
         let _ = self.send(last);
     }
 
@@ -117,6 +118,9 @@ impl Job {
         }
         if analysis.class == Class::ReadOnly {
             self.cancellable.store(true, Ordering::Relaxed);
+            if self.events.is_closed() {
+                return Err(Stop::Gone);
+            }
             if shape != Shape::Whole
                 && let Some(summary) = self.stream(&mut connection, sql, shape)?
             {

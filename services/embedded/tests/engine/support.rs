@@ -1,5 +1,6 @@
 //! What the tests share: the library, an engine in a directory of its own, and ways to ask it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use reqwest::Response;
 use tempfile::TempDir;
 
 /// The library: the one that `TRUEOPEN_LIBCHDB` names, else what `fetch.sh` finds or fetches.
+#[expect(clippy::explicit_write, reason = "the test harness hides what the printing macros say")]
 pub(crate) fn library() -> Option<&'static Path> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
     LIBRARY
@@ -27,7 +29,7 @@ pub(crate) fn library() -> Option<&'static Path> {
             }
             let reason = String::from_utf8_lossy(&fetched.stderr).into_owned();
             assert!(std::env::var_os("CI").is_none(), "in CI the engine must be there: {reason}");
-            eprint!("skipped, there is no engine: {reason}");
+            writeln!(std::io::stderr(), "skipped, there is no engine: {}", reason.trim_end()).unwrap();
             None
         })
         .as_deref()
