@@ -1,5 +1,6 @@
 //! The parent's handle on the engine.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -149,7 +150,6 @@ pub enum EngineError {
 /// A running engine and its supervisor.
 ///
 /// Dropped without [`Engine::stop`], it stops all the same, but nobody waits for it.
-#[derive(Debug)]
 pub struct Engine {
     address: SocketAddr,
     password: String,
@@ -157,6 +157,17 @@ pub struct Engine {
     stop: oneshot::Sender<()>,
     failure: watch::Receiver<Option<(u32, String)>>,
     supervisor: JoinHandle<Result<(), EngineError>>,
+}
+
+impl fmt::Debug for Engine {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("address", &self.address)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

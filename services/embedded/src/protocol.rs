@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// All that the child needs to know.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// All that the child needs to know. Not to be printed: it holds the password.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct ChildSettings {
     /// libchdb.so, absolute.
     pub(crate) library: PathBuf,
