@@ -78,7 +78,7 @@ impl<T: Table> Sink<T> {
                     self.succeeded();
                     return Ok(());
                 }
-                Err(Failure::Database(refusal)) if refusal.class() == ErrorClass::Poison => {
+                Err(Failure::Insert(refusal)) if refusal.class() == ErrorClass::Poison => {
                     metrics::FAILURES.with_label_values(&[T::NAME, class_label(ErrorClass::Poison)]).inc();
                     // It answers, so it is there.
                     self.succeeded();
@@ -125,11 +125,7 @@ impl<T: Table> Sink<T> {
 
     /// Says what is wrong, the first time, and waits.
     async fn failed(&mut self, failure: &Failure) {
-        // A poisoned answer to a question about the schema is no row's fault.
-        let class = match failure.class() {
-            ErrorClass::Transient => ErrorClass::Transient,
-            ErrorClass::Poison | ErrorClass::Misconfigured => ErrorClass::Misconfigured,
-        };
+        let class = failure.class();
         self.checked = false;
         metrics::FAILURES.with_label_values(&[T::NAME, class_label(class)]).inc();
         self.health.bad(T::NAME, failure.to_string());

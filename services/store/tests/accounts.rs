@@ -88,6 +88,19 @@ async fn a_lock_of_a_dead_process_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_lock_of_a_living_process_is_not() {
+    let client = support::migrated().await.client();
+    let held = store::lock::Lock::take(&client, "migrate", Duration::ZERO).await.unwrap();
+    let wait = store::lock::STALE + Duration::from_secs(3);
+    let refused = store::lock::Lock::take(&client, "migrate", wait).await;
+    assert!(matches!(refused, Err(store::lock::LockError::Held { .. })));
+    let other = store::lock::Lock::take(&client, "accounts", Duration::ZERO).await.unwrap();
+    held.release().await;
+    store::lock::Lock::take(&client, "migrate", Duration::ZERO).await.unwrap().release().await;
+    other.release().await;
+}
+
+#[tokio::test]
 async fn a_key_lives_until_it_is_revoked() {
     let accounts = accounts().await;
     let demo = accounts.create(&id("demo")).await.unwrap().number;

@@ -38,6 +38,17 @@ async fn migrating_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_engines_own_database_will_do() {
+    let connection = store::Connection { database: "default".to_owned(), ..support::new_database() };
+    let first = migrate(&connection.client()).await.unwrap();
+    assert!(!first.applied.is_empty());
+    assert_eq!(migrate(&connection.client()).await.unwrap().applied, [0_u32; 0]);
+    let accounts = store::Accounts::new(connection.client());
+    let created = accounts.create(&engagement::AccountId::new("demo").unwrap()).await.unwrap();
+    assert_eq!(accounts.list().await.unwrap(), [created]);
+}
+
+#[tokio::test]
 async fn sources_follow_the_program() {
     let client = support::migrated().await.client();
     client
