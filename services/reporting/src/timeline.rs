@@ -5,6 +5,7 @@ use clickhouse::{Client, Row};
 use engagement::{AccountNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::time::{Duration, UNIX_EPOCH};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -282,7 +283,8 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
             user_agent: row.user_agent,
             headers: json(&row.headers, Value::Object(serde_json::Map::new())),
             trailing: filled(row.trailing),
-            until: time(i64::from(row.evidence_until) * 1000)?,
+            // Moved to the last time there is: the column reaches further.
+            until: Timestamp::from_clock(UNIX_EPOCH + Duration::from_secs(row.evidence_until.into())),
         })
     };
     if let Some(Entry::Hit(hit)) = events.last_mut()

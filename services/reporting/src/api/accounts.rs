@@ -195,7 +195,7 @@ pub(super) async fn list_keys(
     caller: Caller,
     Segments(account): Segments<String>,
 ) -> Result<Json<KeyList>, Problem> {
-    let entry = caller.any(&app, &account)?;
+    let entry = caller.own(&app, &account, &[Scope::Admin])?;
     let keys = app.accounts.keys(entry.account.number).await?;
     Ok(Json(KeyList { keys: keys.into_iter().map(KeyDocument::from).collect() }))
 }
@@ -209,7 +209,7 @@ pub(super) async fn revoke_key(
     caller: Caller,
     Segments((account, id)): Segments<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let entry = caller.any(&app, &account)?;
+    let entry = caller.own(&app, &account, &[Scope::Admin])?;
     let number = entry.account.number;
     let no_key = || Problem::not_found("there is no such key");
     let id = Uuid::try_parse(&id).map_err(|_| no_key())?;

@@ -203,7 +203,7 @@ async fn recount(seed: u64) {
     insert(&mut random, &world, &history).await;
     let oracle = Oracle::new(&history.hits, &history.deliveries);
     let mut seen = 0;
-    for _ in 0..40 {
+    for _ in 0..25 {
         let question = question(&mut random);
         let query = query(&question);
         let mut answer = world.json(&format!("/v1/accounts/demo/reports/summary?{query}")).await;
