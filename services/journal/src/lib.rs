@@ -31,6 +31,7 @@ pub mod simulated;
 pub mod storage;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use config::Config;
 pub use error::{AppendError, CommitError, OpenError, ReadError, Reason};

@@ -168,7 +168,8 @@ fn read(storage: &dyn Storage, name: &str) -> Option<u64> {
     (count == LENGTH && bytes == encode(sequence)).then_some(sequence)
 }
 
-fn encode(sequence: u64) -> [u8; LENGTH] {
+/// A position's file.
+pub(crate) fn encode(sequence: u64) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..16].copy_from_slice(&sequence.to_le_bytes());

@@ -1,5 +1,7 @@
 //! Tests of the whole journal, on the real disk and on the simulated one.
 
+mod bench;
+mod content;
 mod disk;
 mod faults;
 mod model;
