@@ -16,6 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stream::{AppendError, Consumer, Delivered, GroupError, ReadError, Record, Topic};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 /// How the stage works.
@@ -86,6 +87,7 @@ pub struct Classifier {
     classified: Output,
     dead_letter: Output,
     ruleset: Arc<Ruleset>,
+    stopping: watch::Sender<bool>,
 }
 
 /// A topic that is written to, and its label in metrics.
@@ -94,11 +96,18 @@ struct Output {
     label: &'static str,
 }
 
-/// Whether work went to its end or a stop came first.
-#[derive(PartialEq)]
-enum Ended {
-    Done,
+/// Why work ended before its outcome was durable.
+enum Interrupt {
+    /// A stop was asked for while something was being tried again, or there is nothing more to come.
     Stopped,
+    /// It failed for good.
+    Failed(StageError),
+}
+
+impl<E: Into<StageError>> From<E> for Interrupt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Classifier {
@@ -114,11 +123,12 @@ impl Classifier {
             dead_letter: Output { topic: topics.dead_letter, label: "dead_letter" },
             ruleset,
             config,
+            stopping: watch::Sender::new(false),
         })
     }
 
-    /// Judges until `shutdown` ends or the raw topic is closed and empty. A batch that is not durable by then is left
-    /// for the next start.
+    /// Judges until `shutdown` ends or the raw topic is closed and empty. A batch in hand is finished first, unless its
+    /// appends are being refused: then it is left for the next start.
     ///
     /// # Errors
     /// [`StageError`]: only what trying again can't mend.
@@ -132,13 +142,20 @@ impl Classifier {
                 () = &mut shutdown => return Ok(()),
                 next = self.consumer.next(self.config.batch_records, self.config.batch_bytes) => next,
             };
+            let handled = self.handle(next, &mut wait);
+            tokio::pin!(handled);
             let ended = tokio::select! {
                 biased;
-                () = &mut shutdown => Ended::Stopped,
-                ended = self.handle(next, &mut wait) => ended?,
+                () = &mut shutdown => {
+                    self.stopping.send_replace(true);
+                    handled.await.and(Err(Interrupt::Stopped))
+                }
+                ended = &mut handled => ended,
             };
-            if ended == Ended::Stopped {
-                return Ok(());
+            match ended {
+                Ok(()) => {}
+                Err(Interrupt::Stopped) => return Ok(()),
+                Err(Interrupt::Failed(error)) => return Err(error),
             }
         }
     }
@@ -147,25 +164,23 @@ impl Classifier {
         &self,
         next: Result<Vec<Delivered>, ReadError>,
         wait: &mut Duration,
-    ) -> Result<Ended, StageError> {
+    ) -> Result<(), Interrupt> {
         match next {
             Ok(batch) => {
                 *wait = self.config.retry_first;
-                self.process(&batch).await?;
-                Ok(Ended::Done)
+                self.process(&batch).await
             }
-            Err(ReadError::Closed) => Ok(Ended::Stopped),
+            Err(ReadError::Closed) => Err(Interrupt::Stopped),
             Err(ReadError::Backing(reason)) => {
                 metrics::READ_RETRIES.inc();
                 warn!(topic = %self.raw_name, %reason, "can't read, trying again");
-                self.pause(wait).await;
-                Ok(Ended::Done)
+                self.pause(wait).await
             }
         }
     }
 
     /// Makes the outcome of a batch durable, then moves the position behind it, then counts it.
-    async fn process(&self, batch: &[Delivered]) -> Result<(), StageError> {
+    async fn process(&self, batch: &[Delivered]) -> Result<(), Interrupt> {
         let started = Instant::now();
         let routed: Vec<Routed> =
             batch.iter().map(|delivered| route::route(delivered, &self.raw_name, &self.ruleset)).collect();
@@ -193,7 +208,7 @@ impl Classifier {
         &self,
         batch: &[Delivered],
         mut routed: Vec<Routed>,
-    ) -> Result<Vec<Routed>, StageError> {
+    ) -> Result<Vec<Routed>, Interrupt> {
         let records: Vec<Record> = routed.iter().filter_map(Routed::classified).cloned().collect();
         if records.is_empty() || self.append(&self.classified, &records).await?.is_none() {
             return Ok(routed);
@@ -211,7 +226,7 @@ impl Classifier {
     }
 
     /// Appends the dead letters of a batch; one that is too long is cut to fit.
-    async fn append_dead(&self, routed: &[Routed]) -> Result<(), StageError> {
+    async fn append_dead(&self, routed: &[Routed]) -> Result<(), Interrupt> {
         let dead: Vec<&Dead> = routed.iter().filter_map(Routed::dead).collect();
         let records: Vec<Record> = dead.iter().map(|dead| dead.record()).collect();
         if records.is_empty() || self.append(&self.dead_letter, &records).await?.is_none() {
@@ -225,7 +240,7 @@ impl Classifier {
             };
             let cut = dead.cut_to_fit(refusal.bytes, refusal.limit).ok_or_else(too_small)?;
             if self.append(&self.dead_letter, &[cut]).await?.is_some() {
-                return Err(too_small());
+                return Err(too_small().into());
             }
             metrics::CUT.inc();
             error!(bytes = refusal.bytes, limit = refusal.limit, "dead letter was cut to fit its topic");
@@ -235,7 +250,7 @@ impl Classifier {
 
     /// Appends records, trying again for as long as the topic refuses for now. Returns the refusal when one of them is
     /// longer than the topic takes.
-    async fn append(&self, output: &Output, records: &[Record]) -> Result<Option<TooLarge>, StageError> {
+    async fn append(&self, output: &Output, records: &[Record]) -> Result<Option<TooLarge>, Interrupt> {
         let mut wait = self.config.retry_first;
         let mut warned = false;
         loop {
@@ -250,7 +265,7 @@ impl Classifier {
             };
             match refused {
                 AppendError::TooLarge { bytes, limit, .. } => return Ok(Some(TooLarge { bytes, limit })),
-                AppendError::Closed { topic } => return Err(StageError::Closed { topic }),
+                AppendError::Closed { topic } => return Err(StageError::Closed { topic }.into()),
                 AppendError::Full { .. } | AppendError::Busy { .. } | AppendError::Disabled { .. } => {
                     metrics::RETRIES.with_label_values(&[output.label, refused.reason()]).inc();
                     if !warned {
@@ -261,15 +276,22 @@ impl Classifier {
                         );
                         warned = true;
                     }
-                    self.pause(&mut wait).await;
+                    self.pause(&mut wait).await?;
                 }
             }
         }
     }
 
-    async fn pause(&self, wait: &mut Duration) {
-        tokio::time::sleep(*wait).await;
+    /// Waits before the next try, or ends at once when a stop is asked for.
+    async fn pause(&self, wait: &mut Duration) -> Result<(), Interrupt> {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|asked| *asked) => return Err(Interrupt::Stopped),
+            () = tokio::time::sleep(*wait) => {}
+        }
         *wait = wait.saturating_mul(2).min(self.config.retry_cap);
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use crate::signatures::Family;
 /// user-agent parsers and Mailgun call it automated (classification.md, Google, 2026-11). We call it human by
 /// proxy, and the reason names this rule so that those who disagree can tell.
 ///
-/// Known false positives: a scanner of ours-by-Gmail mail that borrows the agent: an address known to be outside
-/// Google's, or inside the list of the prefetch, makes the rule less sure.
+/// Known false positives: a scanner that borrows the agent. An address in Google's own network makes the rule surer, one
+/// in the list of the prefetch less sure.
 pub(super) fn judge<'a>(_facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
     let signature = matched.agent(Family::GoogleImageProxy)?;
     let (confidence, evidence) = if matched.network(Family::GooglePrefetch).is_some() {

@@ -145,3 +145,63 @@ fn received_at(original: &[u8]) -> Option<Timestamp> {
     }
     serde_json::from_slice::<When>(original).ok().map(|when| when.received_at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engagement::WIRE_VERSION;
+    use stream::{DecodeError, Undecodable};
+
+    fn letter_of(record: &Record) -> DeadLetter {
+        from_wire(&record.payload).unwrap()
+    }
+
+    fn dead(delivered: &Delivered) -> Dead {
+        match route(delivered, "engagement.raw", &Ruleset::builtin()) {
+            Routed::Dead(dead) => dead,
+            Routed::Classified { .. } => panic!("classified"),
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_keep_their_place_and_reason() {
+        let bytes = Bytes::from_static(b"\x02abc");
+        let record = Err(Undecodable { reason: DecodeError::UnknownVersion(2), bytes: bytes.clone() });
+        let dead = dead(&Delivered { partition: 3, offset: 9, record });
+        let letter = letter_of(&dead.record());
+        assert_eq!(dead.label, "undecodable");
+        assert_eq!(letter.reason, "unknown record version 2");
+        assert_eq!((letter.partition, letter.offset, letter.at), (3, 9, None));
+        assert_eq!(STANDARD.decode(letter.original_base64).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_record_that_is_no_hit_says_why() {
+        let of = |payload: String| {
+            let record = Ok(Record { key: b"k".to_vec(), payload: payload.into() });
+            dead(&Delivered { partition: 0, offset: 1, record })
+        };
+        let newer = of(format!("{{\"v\":{}}}", WIRE_VERSION + 1));
+        assert_eq!(newer.label, "newer");
+        let dated = of("{\"v\":1,\"received_at\":\"2026-11-02T09:00:00Z\"}".to_owned());
+        assert_eq!((dated.label, letter_of(&dated.record()).at.is_some()), ("malformed", true));
+        // A parser quotes what it could not read; the letter's reason stays short all the same.
+        let long = of(format!("{{\"v\":\"{}\"}}", "é".repeat(5000)));
+        assert!(letter_of(&long.record()).reason.len() < 300);
+    }
+
+    #[test]
+    fn a_cut_letter_fits_for_any_length() {
+        for length in [2000, 2001, 2002, 5000, 100_000] {
+            let record = Ok(Record { key: b"key".to_vec(), payload: "\"".repeat(length).into() });
+            let dead = dead(&Delivered { partition: 0, offset: 1, record });
+            let whole = dead.record().payload.len();
+            for limit in [1000, 1500, 2500] {
+                let cut = dead.cut_to_fit(whole, limit).unwrap();
+                assert!(cut.payload.len() <= limit, "{} of {limit}", cut.payload.len());
+                assert!(cut.payload.len() + 600 > limit, "{} of {limit}", cut.payload.len());
+            }
+            assert!(dead.cut_to_fit(whole, 100).is_none());
+        }
+    }
+}
