@@ -1,7 +1,7 @@
 //! What a client sees when something is wrong: problem documents (RFC 9457). They hold nothing of what is behind the
 //! API; what a person at the server needs to know goes to the log where the problem is made.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ pub(crate) struct Problem {
     /// Which problem, as a stable name: `urn:trueopen:problem:…`.
     #[serde(rename = "type")]
     #[schema(value_type = String)]
-    kind: String,
+    kind: &'static str,
     /// The same in words.
     #[schema(value_type = String)]
     title: &'static str,
@@ -27,7 +27,16 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
     #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Extra,
+}
+
+/// The header that some problems come with.
+#[derive(Debug, Clone, Default)]
+enum Extra {
+    #[default]
+    None,
+    RetryAfter,
+    Challenge(Cow<'static, str>),
 }
 
 /// One thing that is wrong.
@@ -51,28 +60,17 @@ const ECHOED: usize = 64;
 impl Problem {
     fn new(
         status: StatusCode,
-        name: &str,
+        kind: &'static str,
         title: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            kind: format!("urn:trueopen:problem:{name}"),
-            title,
-            status: status.as_u16(),
-            detail: detail.into(),
-            errors: Vec::new(),
-            header: None,
-        }
-    }
-
-    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
-        self
+        let (detail, errors) = (detail.into(), Vec::new());
+        Self { kind, title, status: status.as_u16(), detail, errors, header: Extra::None }
     }
 
     /// 400: the request is wrong as a whole.
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request is wrong", detail)
+        Self::new(StatusCode::BAD_REQUEST, "urn:trueopen:problem:bad-request", "The request is wrong", detail)
     }
 
     /// 400: a query parameter is wrong. Its name may be a stranger's.
@@ -80,7 +78,7 @@ impl Problem {
         let name: String = name.chars().take(ECHOED).collect();
         let mut problem = Self::new(
             StatusCode::BAD_REQUEST,
-            "bad-parameter",
+            "urn:trueopen:problem:bad-parameter",
             "A query parameter is wrong",
             format!("{name}: {detail}"),
         );
@@ -103,23 +101,21 @@ impl Problem {
         } else {
             ("give a key: `Authorization: Bearer KEY`", r#"Bearer realm="trueopen""#)
         };
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        let kind = "urn:trueopen:problem:unauthorized";
+        let problem = Self::new(StatusCode::UNAUTHORIZED, kind, "A valid key is needed", detail);
+        Self { header: Extra::Challenge(challenge.into()), ..problem }
     }
 
     /// 403: the key lacks a scope.
     pub(crate) fn scope(needed: &str) -> Self {
         let problem = Self::new(
             StatusCode::FORBIDDEN,
-            "missing-scope",
+            "urn:trueopen:problem:missing-scope",
             "The key may not do this",
             format!("this needs a key with the scope {needed}"),
         );
         let challenge = format!(r#"Bearer realm="trueopen", error="insufficient_scope", scope="{needed}""#);
-        match HeaderValue::from_str(&challenge) {
-            Ok(value) => problem.with(header::WWW_AUTHENTICATE, value),
-            Err(_) => problem,
-        }
+        Self { header: Extra::Challenge(challenge.into()), ..problem }
     }
 
     /// 404: the same for an account that is not there and for one that is another's.
@@ -129,14 +125,14 @@ impl Problem {
 
     /// 404 for anything else.
     pub(crate) fn not_found(detail: &'static str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+        Self::new(StatusCode::NOT_FOUND, "urn:trueopen:problem:not-found", "There is no such thing", detail)
     }
 
     /// 405.
     pub(crate) fn method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
+            "urn:trueopen:problem:method-not-allowed",
             "The method does not exist here",
             "this URL has other methods; see /openapi.json",
         )
@@ -144,14 +140,19 @@ impl Problem {
 
     /// 409.
     pub(crate) fn conflict(detail: String) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", "Something else is in the way", detail)
+        Self::new(
+            StatusCode::CONFLICT,
+            "urn:trueopen:problem:conflict",
+            "Something else is in the way",
+            detail,
+        )
     }
 
     /// 413.
     pub(crate) fn too_large(most: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
+            "urn:trueopen:problem:too-large",
             "The body is too large",
             format!("{most} bytes at most; nothing of it was taken"),
         )
@@ -159,15 +160,16 @@ impl Problem {
 
     /// 503, to be tried again.
     pub(crate) fn unavailable(detail: &'static str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again later", detail)
-            .with(header::RETRY_AFTER, RETRY_AFTER)
+        let kind = "urn:trueopen:problem:unavailable";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, "Try again later", detail);
+        Self { header: Extra::RetryAfter, ..problem }
     }
 
     /// 500: a defect of ours. The log says which.
     pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            "urn:trueopen:problem:internal",
             "Something broke on our side",
             "the server's log says what",
         )
@@ -181,8 +183,16 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some((name, value)) = self.header {
-            headers.insert(name, value);
+        match &self.header {
+            Extra::None => {}
+            Extra::RetryAfter => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            Extra::Challenge(text) => {
+                if let Ok(value) = HeaderValue::from_str(text) {
+                    headers.insert(header::WWW_AUTHENTICATE, value);
+                }
+            }
         }
         response
     }

@@ -8,6 +8,7 @@ mod links;
 mod observe;
 mod reports;
 mod settings;
+mod table;
 
 use crate::problem::Problem;
 use crate::state::App;

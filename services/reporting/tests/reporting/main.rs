@@ -10,6 +10,7 @@ mod hostile;
 mod mails;
 mod oracle;
 mod recount;
+mod seed;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 mod timeline;
