@@ -72,8 +72,12 @@ impl Api {
     /// Sends delivery events of `demo` as NDJSON: status and answer.
     pub async fn events(&self, lines: &str) -> (StatusCode, Value) {
         let request = self.request(Method::POST, "/v1/accounts/demo/events");
-        let response =
-            request.header("content-type", "application/x-ndjson").body(lines.to_owned()).send().await.unwrap();
+        let response = request
+            .header("content-type", "application/x-ndjson")
+            .body(lines.to_owned())
+            .send()
+            .await
+            .unwrap();
         let status = response.status();
         (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
     }

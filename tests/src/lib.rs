@@ -1,6 +1,10 @@
 //! The system from outside: starts the real binary on free ports, asks it as a user would, ends only what it started.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is a failed test with a line number")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a panic is a failed test with a line number"
+)]
 
 mod api;
 mod program;

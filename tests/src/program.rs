@@ -152,7 +152,8 @@ impl System {
 
     /// The value of a metric over all labels, as `/metrics` says it now.
     pub async fn metric(&self, name: &str) -> f64 {
-        let text = reqwest::get(format!("{}/metrics", self.told("admin"))).await.unwrap().text().await.unwrap();
+        let text =
+            reqwest::get(format!("{}/metrics", self.told("admin"))).await.unwrap().text().await.unwrap();
         let lines = text.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
         });

@@ -20,7 +20,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "trueopen",
         &[
-            "classifier", "embedded", "engagement", "loader", "reporting", "runtime", "store", "stream", "tracker",
+            "classifier",
+            "embedded",
+            "engagement",
+            "loader",
+            "reporting",
+            "runtime",
+            "store",
+            "stream",
+            "tracker",
         ],
     ),
     ("acceptance", &[]),
@@ -39,11 +47,19 @@ fn arrows_point_one_way() {
     let metadata = metadata();
     let ours = ours(&metadata);
     let known: BTreeSet<_> = ARROWS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(ours.keys().cloned().collect::<BTreeSet<_>>(), known, "a crate without arrows, or arrows without a crate");
+    assert_eq!(
+        ours.keys().cloned().collect::<BTreeSet<_>>(),
+        known,
+        "a crate without arrows, or arrows without a crate"
+    );
     for (name, allowed) in ARROWS {
         for dependency in &ours[*name].dependencies {
             if dependency.kind != DependencyKind::Development && ours.contains_key(&dependency.name) {
-                assert!(allowed.contains(&dependency.name.as_str()), "{name} must not use {}", dependency.name);
+                assert!(
+                    allowed.contains(&dependency.name.as_str()),
+                    "{name} must not use {}",
+                    dependency.name
+                );
             }
         }
     }
@@ -113,7 +129,8 @@ fn used(metadata: &Metadata) -> Vec<&Package> {
                     .iter()
                     .any(|other| platform.to_string().contains(other)),
             };
-            let next = nodes[id].deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| linux(&kind.target)));
+            let next =
+                nodes[id].deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| linux(&kind.target)));
             open.extend(next.map(|dep| &dep.pkg));
         }
     }
@@ -123,21 +140,30 @@ fn used(metadata: &Metadata) -> Vec<&Package> {
 /// Whether an SPDX expression can be met: OR needs one side, AND both. `/` is the old spelling of OR.
 fn permitted(expression: &str, known: impl Fn(&str) -> bool + Copy) -> bool {
     let expression = expression.replace('/', " OR ");
-    fn or(tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>, known: impl Fn(&str) -> bool + Copy) -> bool {
+    fn or(
+        tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>,
+        known: impl Fn(&str) -> bool + Copy,
+    ) -> bool {
         let mut met = and(tokens, known);
         while tokens.next_if(|token| token == "OR").is_some() {
             met |= and(tokens, known);
         }
         met
     }
-    fn and(tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>, known: impl Fn(&str) -> bool + Copy) -> bool {
+    fn and(
+        tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>,
+        known: impl Fn(&str) -> bool + Copy,
+    ) -> bool {
         let mut met = one(tokens, known);
         while tokens.next_if(|token| token == "AND").is_some() {
             met &= one(tokens, known);
         }
         met
     }
-    fn one(tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>, known: impl Fn(&str) -> bool + Copy) -> bool {
+    fn one(
+        tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>,
+        known: impl Fn(&str) -> bool + Copy,
+    ) -> bool {
         let Some(token) = tokens.next() else { return false };
         if token == "(" {
             let met = or(tokens, known);

@@ -30,12 +30,19 @@ async fn tokens_that_were_cut_or_forged_lead_nowhere() {
         let response = client.get(&click[..start + end]).send().await.unwrap();
         assert_eq!(response.status(), 404, "{end}");
         let page = response.text().await.unwrap();
-        assert!(!page.contains("secret-place") && !page.contains("seal"), "the page tells a stranger nothing");
+        assert!(
+            !page.contains("secret-place") && !page.contains("seal"),
+            "the page tells a stranger nothing"
+        );
     }
     let forged = format!("{}{}{}", &click[..start + 30], "AAAA", &click[start + 34..]);
     assert_eq!(client.get(forged).send().await.unwrap().status(), 404);
     let cut = client.get(&pixel[..pixel.len() - 1]).send().await.unwrap();
-    assert_eq!((cut.status().as_u16(), cut.bytes().await.unwrap().len()), (200, 43), "no reader sees a broken picture");
+    assert_eq!(
+        (cut.status().as_u16(), cut.bytes().await.unwrap().len()),
+        (200, 43),
+        "no reader sees a broken picture"
+    );
     // What a scanner appends is cut off, and the reader's link still works.
     let trailed = client.get(format!("{click}%27")).send().await.unwrap();
     assert_eq!(trailed.headers()["location"], "https://example.com/secret-place");
@@ -53,7 +60,9 @@ async fn requests_that_are_wrong_say_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let system = System::start(&dir.path().join("data"));
     let api = system.api();
-    for destination in ["javascript:alert(1)", "ftp://example.com/", "example.com", "mailto:a@example.org", ""] {
+    for destination in
+        ["javascript:alert(1)", "ftp://example.com/", "example.com", "mailto:a@example.org", ""]
+    {
         let body = json!({"message_id": "m", "links": [{"url": destination}]});
         let (status, problem) = api.send(Method::POST, "/v1/accounts/demo/links", &body).await;
         assert!(status.is_client_error(), "{destination}: {status}");
@@ -78,7 +87,9 @@ async fn requests_that_are_wrong_say_what_is_wrong() {
     let rejected: Vec<_> =
         answer["rejected"].as_array().unwrap().iter().map(|line| line["line"].as_u64().unwrap()).collect();
     assert_eq!(rejected, [2, 3, 4, 5], "{answer}");
-    assert!(answer["rejected"].as_array().unwrap().iter().all(|line| !line["error"].as_str().unwrap().is_empty()));
+    assert!(
+        answer["rejected"].as_array().unwrap().iter().all(|line| !line["error"].as_str().unwrap().is_empty())
+    );
     wait_until(|| api.summary("?from=2026-11-01T00:00:00Z"), |summary| summary["delivered"] == 2).await;
 
     let (status, problem) =
@@ -127,7 +138,8 @@ async fn sql_in_every_parameter_is_only_text() {
     .await;
     for text in HOSTILE {
         let quoted: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let of_campaign = api.get(&format!("/v1/accounts/demo/reports/summary?suppress=none&campaign={quoted}")).await;
+        let of_campaign =
+            api.get(&format!("/v1/accounts/demo/reports/summary?suppress=none&campaign={quoted}")).await;
         assert_eq!(of_campaign.status(), 200, "{text:?}");
         let of_campaign: Value = of_campaign.json().await.unwrap();
         assert_eq!(of_campaign["opens"]["unique"], 1, "{text:?} filters as itself");
@@ -145,7 +157,8 @@ async fn sql_in_every_parameter_is_only_text() {
             let status = api.get(&path).await.status();
             assert!(status.is_client_error(), "{path}: {status}");
         }
-        let domain = api.get(&format!("/v1/accounts/demo/reports/summary?recipient_domain={quoted}")).await.status();
+        let domain =
+            api.get(&format!("/v1/accounts/demo/reports/summary?recipient_domain={quoted}")).await.status();
         assert!(domain == 200 || domain == 400, "{text:?}: {domain}");
     }
     assert_eq!(api.summary("?suppress=none").await["opens"], summary["opens"]);

@@ -76,7 +76,8 @@ async fn a_mail_read_in_a_browser_shows_as_a_human_open_and_click() {
     let driver = tokio::spawn(async move { while handler.next().await.is_some() {} });
     let page = browser.new_page(format!("{webmail}/mail")).await.unwrap();
     page.wait_for_navigation().await.unwrap();
-    let pixel = "[...document.images].every(i => i.complete && i.naturalWidth === 1) && document.images.length";
+    let pixel =
+        "[...document.images].every(i => i.complete && i.naturalWidth === 1) && document.images.length";
     let images = || async { page.evaluate(pixel).await.unwrap().into_value::<Value>().unwrap() };
     wait_until(images, |count| *count == json!(1)).await;
     page.find_element("#range").await.unwrap().click().await.unwrap();

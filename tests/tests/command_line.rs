@@ -21,7 +21,8 @@ async fn accounts_keys_and_settings_beside_a_running_system() {
     assert!(run(&["account", "list"]).contains("demo"));
     let twice = system.command(&["account", "create", "clinic"]).output();
     assert!(!twice.status.success() && String::from_utf8_lossy(&twice.stderr).contains("clinic"));
-    let key = run(&["key", "create", "--account", "clinic", "--scope", "reports:read", "--label", "dashboard"]);
+    let key =
+        run(&["key", "create", "--account", "clinic", "--scope", "reports:read", "--label", "dashboard"]);
     let list = run(&["key", "list", "--account", "clinic"]);
     assert!(list.contains("dashboard") && !list.contains(&key));
     let api = system.api().with_key(&key);
@@ -35,7 +36,10 @@ async fn accounts_keys_and_settings_beside_a_running_system() {
     assert_eq!(settings["suppress"]["apple"], true);
     run(&["settings", "set", "--account", "clinic", r#"{"suppress":{"apple":false}}"#]);
     let settings: Value = serde_json::from_str(&run(&["settings", "get", "--account", "clinic"])).unwrap();
-    assert_eq!((&settings["suppress"]["apple"], &settings["suppress"]["google"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&settings["suppress"]["apple"], &settings["suppress"]["google"]),
+        (&json!(false), &json!(true))
+    );
 
     // A link that the command line makes is a link of the running system.
     let message = ["--account", "demo", "--message", "cli-1", "--recipient-domain", "example.org"];
@@ -43,7 +47,10 @@ async fn accounts_keys_and_settings_beside_a_running_system() {
     assert_eq!(reqwest::get(&pixel).await.unwrap().bytes().await.unwrap().len(), 43);
     let html = "<html><body><a href='https://example.com/a?x=1&amp;y=2'>go</a></body></html>";
     let tracked = text(system.command(&[&["instrument"], &message[..]].concat()).output_of(html));
-    assert!(tracked.contains("/c/") && tracked.contains("<img") && !tracked.contains("example.com"), "{tracked}");
+    assert!(
+        tracked.contains("/c/") && tracked.contains("<img") && !tracked.contains("example.com"),
+        "{tracked}"
+    );
     let link = tracked.split("href='").nth(1).unwrap().split('\'').next().unwrap();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let response = client.get(link).send().await.unwrap();
@@ -73,7 +80,19 @@ fn explain_and_classify_file_need_no_server() {
     let said = text(run(&["explain", "--ua", "Mozilla/5.0", "--method", "head", "--json"]).output());
     let verdict: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(verdict["actor"], "automated");
-    let said = text(run(&["explain", "--kind", "click", "--header", "Sec-Purpose: prefetch", "--after-delivery", "40s", "--json"]).output());
+    let said = text(
+        run(&[
+            "explain",
+            "--kind",
+            "click",
+            "--header",
+            "Sec-Purpose: prefetch",
+            "--after-delivery",
+            "40s",
+            "--json",
+        ])
+        .output(),
+    );
     assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["source"], "browser_prefetch");
 
     let lines = [
@@ -94,15 +113,35 @@ fn explain_and_classify_file_need_no_server() {
     let broken = run(&["classify-file", "-"]).output_of(&format!("{{broken\n{lines}"));
     assert!(!broken.status.success());
     assert!(String::from_utf8_lossy(&broken.stderr).contains("line 1"));
-    assert_eq!(String::from_utf8_lossy(&broken.stdout).lines().count(), 2, "the good lines are judged all the same");
+    assert_eq!(
+        String::from_utf8_lossy(&broken.stdout).lines().count(),
+        2,
+        "the good lines are judged all the same"
+    );
 }
 
 #[test]
 fn help_reads_well() {
     let dir = tempfile::tempdir().unwrap();
     let help = text(Program::new(dir.path(), &["--help"]).output());
-    for command in ["up", "track", "report", "migrate", "account", "key", "settings", "link", "instrument", "explain", "classify-file", "config"] {
-        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}:\n{help}");
+    for command in [
+        "up",
+        "track",
+        "report",
+        "migrate",
+        "account",
+        "key",
+        "settings",
+        "link",
+        "instrument",
+        "explain",
+        "classify-file",
+        "config",
+    ] {
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
+            "{command}:\n{help}"
+        );
         let of_command = Program::new(dir.path(), &[command, "--help"]).output();
         assert!(of_command.status.success(), "{command}");
     }

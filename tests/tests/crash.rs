@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-const CHROME: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 /// The messages that are hit.
 const MESSAGES: usize = 8;
 /// Clients that ask at once.
@@ -31,7 +30,9 @@ async fn load(
         let index = turn % MESSAGES;
         turn += 1;
         sent[index].fetch_add(1, Ordering::Relaxed);
-        let Ok(response) = client.get(&pixels[index]).header("user-agent", CHROME).send().await else { return };
+        let Ok(response) = client.get(&pixels[index]).header("user-agent", CHROME).send().await else {
+            return;
+        };
         if response.status() == 200 && response.bytes().await.is_ok() {
             answered[index].fetch_add(1, Ordering::Relaxed);
         }
@@ -141,7 +142,9 @@ async fn a_dead_engine_is_started_again_and_nothing_is_lost() {
     let links = system.api().links("m0", &[]).await;
     let pixel = links["pixel_url"].as_str().unwrap();
     let client = reqwest::Client::new();
-    let hit = || async { assert_eq!(client.get(pixel).header("user-agent", CHROME).send().await.unwrap().status(), 200) };
+    let hit = || async {
+        assert_eq!(client.get(pixel).header("user-agent", CHROME).send().await.unwrap().status(), 200)
+    };
     hit().await;
     wait_until(|| opens(&system, 0), |count| *count == 1).await;
     let engine = system.processes().into_iter().find(|id| *id != system.id()).unwrap();
@@ -168,7 +171,8 @@ async fn a_dead_engine_is_started_again_and_nothing_is_lost() {
     assert_eq!(metric("trueopen_tracker_received_hits_total").await, 21.0);
     assert_eq!(
         metric("trueopen_tracker_received_hits_total").await,
-        metric("trueopen_tracker_journaled_hits_total").await + metric("trueopen_tracker_refused_hits_total").await,
+        metric("trueopen_tracker_journaled_hits_total").await
+            + metric("trueopen_tracker_refused_hits_total").await,
         "received = journaled + refused"
     );
     system.stop();

@@ -52,7 +52,8 @@ async fn another_accounts_key_sees_nothing() {
         assert_eq!(other.with_key(wrong).get("/v1/accounts/other/settings").await.status(), 401);
     }
     let id = key["id"].as_str().unwrap();
-    let revoked = admin.request(Method::DELETE, &format!("/v1/accounts/other/keys/{id}")).send().await.unwrap();
+    let revoked =
+        admin.request(Method::DELETE, &format!("/v1/accounts/other/keys/{id}")).send().await.unwrap();
     assert!(revoked.status().is_success(), "{}", revoked.status());
     assert_eq!(other.get("/v1/accounts/other/settings").await.status(), 401);
     system.stop();
@@ -67,10 +68,22 @@ async fn a_token_opens_on_its_accounts_host_alone() {
     for account in ["branded", "rival"] {
         assert_eq!(admin.send(Method::POST, "/v1/accounts", &json!({"id": account})).await.0, 201);
     }
-    let command = system.command(&["settings", "set", "--account", "branded", r#"{"tracking_base_url":"https://t.branded.example"}"#]);
+    let command = system.command(&[
+        "settings",
+        "set",
+        "--account",
+        "branded",
+        r#"{"tracking_base_url":"https://t.branded.example"}"#,
+    ]);
     assert!(command.output().status.success());
     let rival = system
-        .command(&["settings", "set", "--account", "rival", r#"{"tracking_base_url":"https://t.branded.example"}"#])
+        .command(&[
+            "settings",
+            "set",
+            "--account",
+            "rival",
+            r#"{"tracking_base_url":"https://t.branded.example"}"#,
+        ])
         .output();
     assert!(!rival.status.success(), "two accounts can't have one host");
     let link = || async {

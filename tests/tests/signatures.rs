@@ -7,8 +7,7 @@ use acceptance::{System, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const CHROME: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 const GOOGLE_PREFETCH: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
     Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0";
 
@@ -54,14 +53,15 @@ async fn each_machine_has_its_source_and_suppression_goes_both_ways() {
     assert_eq!(api.events(&lines).await.0, 202);
 
     let all = "?suppress=none&from=2026-11-01T00:00:00Z";
-    let none = wait_until(
-        || api.summary(all),
-        |summary| opens(summary).0 == 6 && summary["delivered"] == 2,
-    )
-    .await;
+    let none =
+        wait_until(|| api.summary(all), |summary| opens(summary).0 == 6 && summary["delivered"] == 2).await;
     assert_eq!(opens(&none), (6, 2));
     for (_, source) in machines {
-        let expected = if source == "apple_mpp" { json!({"total": 2, "unique": 2}) } else { json!({"total": 1, "unique": 1}) };
+        let expected = if source == "apple_mpp" {
+            json!({"total": 2, "unique": 2})
+        } else {
+            json!({"total": 1, "unique": 1})
+        };
         assert_eq!(none["opens"]["by_source"][source], expected, "{source}");
     }
     assert_eq!(none["opens"]["human"], json!({"total": 1, "unique": 1}));
@@ -72,7 +72,9 @@ async fn each_machine_has_its_source_and_suppression_goes_both_ways() {
     assert_eq!(none["rates"]["open_estimate"], Value::Null, "under 100 messages");
 
     // What remains under a suppression differs; the whole truth beside it never does.
-    for (suppress, expected) in [("all", (1, 1)), ("apple", (4, 1)), ("google,scanners,other", (3, 2)), ("account", (1, 1))] {
+    for (suppress, expected) in
+        [("all", (1, 1)), ("apple", (4, 1)), ("google,scanners,other", (3, 2)), ("account", (1, 1))]
+    {
         let summary = api.summary(&format!("?suppress={suppress}&from=2026-11-01T00:00:00Z")).await;
         assert_eq!(opens(&summary), expected, "{suppress}");
         for truth in ["human", "automated", "unknown", "by_source"] {
@@ -98,10 +100,13 @@ async fn each_machine_has_its_source_and_suppression_goes_both_ways() {
     assert_eq!(api.summary(account).await, before);
 
     // The breakdown by source says the same.
-    let rows = api.json("/v1/accounts/demo/reports/breakdown?by=source&suppress=none&from=2026-11-01T00:00:00Z").await;
+    let rows = api
+        .json("/v1/accounts/demo/reports/breakdown?by=source&suppress=none&from=2026-11-01T00:00:00Z")
+        .await;
     let text = rows.to_string();
     assert!(machines.iter().all(|(_, source)| text.contains(source)), "{text}");
-    let domains = api.json("/v1/accounts/demo/reports/breakdown?by=recipient_domain&from=2026-11-01T00:00:00Z").await;
+    let domains =
+        api.json("/v1/accounts/demo/reports/breakdown?by=recipient_domain&from=2026-11-01T00:00:00Z").await;
     assert!(domains.to_string().contains("example.org"), "{domains}");
 
     // Stop and start keeps every figure.

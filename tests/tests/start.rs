@@ -34,7 +34,8 @@ async fn the_first_start_makes_everything_and_a_second_goes_on() {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     assert_eq!(client.get(system.told("pixel")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(system.told("click")).send().await.unwrap().status(), 302);
-    let curl = system.banner().lines().find(|line| line.contains("/reports/summary")).unwrap().trim().to_owned();
+    let curl =
+        system.banner().lines().find(|line| line.contains("/reports/summary")).unwrap().trim().to_owned();
     let output = std::process::Command::new("sh").args(["-c", &curl]).output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("\"opens\""), "{curl}");
 
@@ -47,7 +48,8 @@ async fn the_first_start_makes_everything_and_a_second_goes_on() {
     let again = System::start(&data);
     assert_eq!(std::fs::read_to_string(data.join("admin.key")).unwrap(), key);
     assert_eq!(again.api().json("/v1/accounts/demo/settings").await["evidence_days"], 30);
-    let curl = again.banner().lines().find(|line| line.contains("/reports/summary")).unwrap().trim().to_owned();
+    let curl =
+        again.banner().lines().find(|line| line.contains("/reports/summary")).unwrap().trim().to_owned();
     let output = std::process::Command::new("sh").args(["-c", &curl]).output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("\"opens\""), "{curl}");
     again.stop();
@@ -57,9 +59,12 @@ async fn the_first_start_makes_everything_and_a_second_goes_on() {
 fn a_port_in_use_is_named() {
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap().to_string();
-    for variable in
-        ["TRUEOPEN_TRACKER__LISTEN", "TRUEOPEN_REPORT__LISTEN", "TRUEOPEN_ADMIN__LISTEN", "TRUEOPEN_ENGINE__LISTEN"]
-    {
+    for variable in [
+        "TRUEOPEN_TRACKER__LISTEN",
+        "TRUEOPEN_REPORT__LISTEN",
+        "TRUEOPEN_ADMIN__LISTEN",
+        "TRUEOPEN_ENGINE__LISTEN",
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let line = refused(Program::new(&dir.path().join("data"), &["up"]).env(variable, &address));
         assert!(line.contains(&address) && line.contains("in use"), "{variable}: {line}");

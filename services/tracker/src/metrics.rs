@@ -18,14 +18,21 @@ pub(crate) static JOURNALED: LazyLock<IntCounter> = LazyLock::new(|| {
 
 /// Hits that the journal refused: lost; `reason`: full, too_large, busy, disabled, closed.
 pub(crate) static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!("trueopen_tracker_refused_hits_total", "hits that the journal refused", &["reason"])
-        .expect("the name is registered once")
+    register_int_counter_vec!(
+        "trueopen_tracker_refused_hits_total",
+        "hits that the journal refused",
+        &["reason"]
+    )
+    .expect("the name is registered once")
 });
 
 /// Readers served before their hit was durable; the hit is counted as journaled or refused all the same.
 pub(crate) static UNCONFIRMED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("trueopen_tracker_unconfirmed_hits_total", "readers served before their hit was durable")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "trueopen_tracker_unconfirmed_hits_total",
+        "readers served before their hit was durable"
+    )
+    .expect("the name is registered once")
 });
 
 /// Tokens that could not be opened; `path`: o, c, u; `reason`: shape, version, unknown_key, seal, content, kind, host.
@@ -50,8 +57,11 @@ pub(crate) static MISSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 
 /// Clicks whose destination is taken down.
 pub(crate) static TAKEN_DOWN: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("trueopen_tracker_taken_down_clicks_total", "clicks whose destination is taken down")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "trueopen_tracker_taken_down_clicks_total",
+        "clicks whose destination is taken down"
+    )
+    .expect("the name is registered once")
 });
 
 /// Seconds from a request's arrival to its answer.

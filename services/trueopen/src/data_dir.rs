@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 pub(crate) enum DataDirError {
     #[error("the data directory {path} can't be made or written: {reason}")]
     Unwritable { path: PathBuf, reason: String },
-    #[error("the data directory {path} is in use by another trueopen: stop that one or name another with --data-dir")]
+    #[error(
+        "the data directory {path} is in use by another trueopen: stop that one or name another with --data-dir"
+    )]
     InUse { path: PathBuf },
 }
 

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{Accounts, Connection, Directory, Secret};
-use tracker::Tracker;
 use tracing::{info, warn};
+use tracker::Tracker;
 
 /// How often the copy of accounts and keys is refreshed: a revoked key is dead within ten seconds.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
@@ -57,7 +57,8 @@ async fn run(
 
     // Every port first: a port in use is told before anything else has begun.
     let tracker =
-        Tracker::build(settings.tracker.clone(), Arc::clone(&ring), directory.clone(), topics.raw.clone()).await?;
+        Tracker::build(settings.tracker.clone(), Arc::clone(&ring), directory.clone(), topics.raw.clone())
+            .await?;
     let tracker_address = tracker.address()?;
     let admin = Admin::build(admin_address(settings, ADMIN_PORT), readiness.clone()).await?;
     let admin_address = admin.address()?;

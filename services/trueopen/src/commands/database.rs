@@ -54,7 +54,13 @@ pub(crate) async fn key(settings: &Settings, command: KeyCommand) -> Result<(), 
             for key in accounts.keys(account.number).await? {
                 let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
                 let state = key.revoked_at.map_or("live".to_owned(), |at| format!("revoked {at}"));
-                output::line(&format!("{}  {}  {state}  {}  {}", key.id, key.created_at, scopes.join(","), key.label));
+                output::line(&format!(
+                    "{}  {}  {state}  {}  {}",
+                    key.id,
+                    key.created_at,
+                    scopes.join(","),
+                    key.label
+                ));
             }
         }
         KeyCommand::Revoke { account, id } => {

@@ -73,7 +73,11 @@ pub(crate) fn master_key(settings: &Settings, command: &MasterKeyCommand) -> Res
         MasterKeyCommand::List => {
             let ring = settings.ring()?;
             for key in ring.all() {
-                let state = if key.id() == ring.current().id() { "seals new tokens" } else { "retired, opens old mail" };
+                let state = if key.id() == ring.current().id() {
+                    "seals new tokens"
+                } else {
+                    "retired, opens old mail"
+                };
                 output::line(&format!("{:>3}  {}  {state}", key.id().0, key.fingerprint()));
             }
         }
@@ -104,12 +108,8 @@ pub(crate) fn instrument(settings: &Settings, args: &InstrumentArgs) -> Result<(
     let mut html = String::new();
     std::io::stdin().read_to_string(&mut html).map_err(|error| format!("standard input: {error}"))?;
     with_minter(settings, &args.message, |minter, mail| {
-        let tracked = reporting::instrument::instrument(
-            minter,
-            &minter.mail(mail)?,
-            &html,
-            usize::from(u16::MAX),
-        )?;
+        let tracked =
+            reporting::instrument::instrument(minter, &minter.mail(mail)?, &html, usize::from(u16::MAX))?;
         // Not a line: what was no line before must not become one.
         std::io::stdout().write_all(tracked.html.as_bytes())?;
         Ok(())

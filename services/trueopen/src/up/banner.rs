@@ -43,7 +43,10 @@ impl Banner<'_> {
         let Some(demo) = &self.welcome.demo else { return Ok(text) };
         let key_file = self.welcome.key_file.display();
         match &self.welcome.new_key {
-            Some(key) => write!(text, "\n  account        {DEMO}\n  admin key      {key}\n                 (kept in {key_file})\n")?,
+            Some(key) => write!(
+                text,
+                "\n  account        {DEMO}\n  admin key      {key}\n                 (kept in {key_file})\n"
+            )?,
             None => write!(text, "\n  account        {DEMO}\n  admin key      in {key_file}\n")?,
         }
         let mail = Mail {
