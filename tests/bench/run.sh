@@ -23,7 +23,7 @@ done
 [ "$(nproc)" -ge 2 ] || { echo "bench: two cores are needed, one for the server and one for wrk" >&2; exit 1; }
 
 cargo build --release --locked -q -p trueopen
-cargo build --release --locked -q -p classifier --example bench
+cargo build --release --locked -q -p classifier --example verdicts
 cargo build --release --locked -q -p journal --example bench
 library=$(services/embedded/fetch.sh)
 
@@ -83,6 +83,6 @@ ready "http://127.0.0.1:$admin/readyz"
 compare "the tracker alone, each hit fsynced" "$pixel"
 
 echo; echo "verdicts beside a bare woothee parse, one core:"
-taskset -c 0 target/release/examples/bench-classifier 2>/dev/null || taskset -c 0 cargo run --release --locked -q -p classifier --example bench
+taskset -c 0 cargo run --release --locked -q -p classifier --example verdicts
 echo; echo "journal:"
 cargo run --release --locked -q -p journal --example bench

@@ -1,5 +1,5 @@
 //! Verdicts a second beside a bare woothee parse of the same agents. Within each round the two take turns every few
-//! milliseconds, so that the machine's moods hit both alike. `cargo run --release -p classifier --example bench` takes about eight seconds.
+//! milliseconds, so that the machine's moods hit both alike. `cargo run --release -p classifier --example verdicts` takes about eight seconds.
 
 #![allow(clippy::print_stdout)] // printing is what it is for
 
