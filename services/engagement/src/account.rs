@@ -1,16 +1,17 @@
 //! Accounts: the sender's name for people, the number for tokens and tables.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The number of an account, as tokens and tables carry it. It never changes and is never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AccountNumber(pub u32);
 
 /// The name of an account as it stands in URLs: 1 to 63 of `a-z`, `0-9`, `-` and `_`, starting with a letter or digit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccountId(String);
+pub struct AccountId(#[schemars(regex(pattern = "^[a-z0-9][a-z0-9_-]{0,62}$"))] String);
 
 /// Why a name can't be an account's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

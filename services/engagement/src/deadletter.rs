@@ -1,10 +1,11 @@
 //! A record that a stage could not use, as a dead-letter topic carries it: nothing is dropped in silence.
 
 use crate::{Timestamp, WIRE_VERSION};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A record that was set aside, with its original bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// The wire version of this record, not of the one that was set aside.
     pub v: u32,

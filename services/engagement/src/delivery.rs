@@ -2,10 +2,11 @@
 
 use crate::{AccountId, AccountNumber, Timestamp, WIRE_VERSION, redact, token};
 use aws_lc_rs::digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happened to a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryType {
     /// Handed to the sending server.
@@ -41,7 +42,7 @@ impl DeliveryType {
 }
 
 /// A delivery event as a sender writes it, one JSON object a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submitted {
     /// What happened.
@@ -85,7 +86,7 @@ fn yes() -> bool {
 }
 
 /// A delivery event on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveryEvent {
     /// The wire version.
     pub v: u32,

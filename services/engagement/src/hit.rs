@@ -1,13 +1,14 @@
 //! A hit: one request that reached the tracker, as the topic `engagement.raw` carries it.
 
 use crate::{AccountId, AccountNumber, Timestamp, WIRE_VERSION};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use uuid::Uuid;
 
 /// What a token, and so a hit, is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The pixel was asked for.
@@ -34,7 +35,7 @@ impl Kind {
 }
 
 /// What the request itself shows: the evidence that the rules read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// The HTTP method, upper case.
     pub method: String,
@@ -53,7 +54,7 @@ pub struct Request {
 }
 
 /// One request that opened a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
     /// The wire version.
     pub v: u32,

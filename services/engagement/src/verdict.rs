@@ -1,10 +1,11 @@
 //! Verdicts: who made a hit, how sure that is, and every reason for it.
 
 use crate::sources;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who stands behind a hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// A person, perhaps through a proxy that fetches when the person looks.
@@ -28,7 +29,7 @@ impl Actor {
 }
 
 /// One rule that fired, with what it saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The rule's name.
     pub rule: String,
@@ -41,7 +42,7 @@ pub struct Reason {
 }
 
 /// The judgement on one hit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Who made it.
     pub actor: Actor,
