@@ -67,7 +67,7 @@ impl Admin {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Infallible> {
         let readiness = self.readiness;
         let limits = Limits { connections: 64, stop_seconds: 1, ..Limits::default() };
-        let service = |_peer| {
+        let service = move |_peer| {
             let readiness = readiness.clone();
             service_fn(move |request: http::Request<hyper::body::Incoming>| {
                 let response = answer(request.uri().path(), &readiness);

@@ -6,6 +6,7 @@ pub mod config;
 pub mod files;
 pub mod lifecycle;
 mod metrics;
+mod proxy;
 pub mod server;
 pub mod telemetry;
 

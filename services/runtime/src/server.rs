@@ -1,6 +1,6 @@
 //! The HTTP/1.1 server loop that services share: keep-alive, bounds on headers, time and connections, graceful stop.
 
-use crate::metrics;
+use crate::{metrics, proxy};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -11,7 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -73,7 +73,24 @@ pub async fn serve<S, F>(
     name: &'static str,
     listener: TcpListener,
     limits: Limits,
-    service: impl Fn(SocketAddr) -> S,
+    service: impl Fn(SocketAddr) -> S + Send + Sync + 'static,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
+    F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    serve_behind(name, listener, limits, |_| false, service, shutdown).await;
+}
+
+/// As [`serve`], for a listener behind proxies that speak PROXY protocol v2: connections from peers for which
+/// `speaks_proxy` holds must begin with its header, and the address that it names is handed to `service`; one without a
+/// good header is closed and counted. Other peers are taken as they are.
+pub async fn serve_behind<S, F>(
+    name: &'static str,
+    listener: TcpListener,
+    limits: Limits,
+    speaks_proxy: impl Fn(IpAddr) -> bool,
+    service: impl Fn(SocketAddr) -> S + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
 ) where
     S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
@@ -84,7 +101,9 @@ pub async fn serve<S, F>(
     let broken = metrics::CONNECTIONS_ENDED.with_label_values(&[name, "error"]);
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    let builder = builder(&limits);
+    let builder = Arc::new(builder(&limits));
+    let service = Arc::new(service);
+    let wait = Duration::from_secs(limits.header_seconds);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -96,14 +115,23 @@ pub async fn serve<S, F>(
             full.inc();
             continue;
         };
-        let connection = builder.serve_connection(TokioIo::new(stream), service(peer));
-        let connection = graceful.watch(connection);
-        let (open, broken) = (open.clone(), broken.clone());
+        let (builder, service) = (Arc::clone(&builder), Arc::clone(&service));
+        let (watcher, open, broken) = (graceful.watcher(), open.clone(), broken.clone());
+        let behind = speaks_proxy(peer.ip().to_canonical());
         tokio::spawn(async move {
             open.inc();
-            if let Err(error) = connection.await {
-                broken.inc();
-                debug!(service = name, %error, "connection ended in an error");
+            match proxy::client(stream, peer, behind, wait).await {
+                Ok((stream, client)) => {
+                    let connection = builder.serve_connection(TokioIo::new(stream), service(client));
+                    if let Err(error) = watcher.watch(connection).await {
+                        broken.inc();
+                        debug!(service = name, %error, "connection ended in an error");
+                    }
+                }
+                Err(error) => {
+                    broken.inc();
+                    debug!(service = name, %error, "connection from a proxy without its header");
+                }
             }
             open.dec();
             drop(place);

@@ -37,7 +37,7 @@ pub(crate) fn client(
     client
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNetwork]) -> bool {
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNetwork]) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 

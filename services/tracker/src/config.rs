@@ -16,6 +16,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNetwork>,
     /// Which header those proxies write. Only this one is read: the other may come from the client.
     pub forwarded_header: ForwardedHeader,
+    /// Whether those proxies begin each connection with a PROXY protocol v2 header; then no forwarding header is read,
+    /// and a connection of theirs without it is closed and counted in `trueopen_runtime_connections_refused_total`.
+    pub proxy_protocol: bool,
     /// A file of destinations that are taken down, one host or URL prefix a line; read again when it changes.
     pub takedown_file: Option<PathBuf>,
     /// Milliseconds to wait for the journal; beyond it the reader is served and `trueopen_tracker_unconfirmed_hits_total` counts.
@@ -47,6 +50,7 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol: false,
             takedown_file: None,
             durable_millis: 250,
             unsubscribe_millis: 5000,

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body;
 use runtime::server::Response;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Directory;
@@ -63,6 +63,11 @@ impl Handler {
 
     pub(crate) fn takedown(&self) -> Takedown {
         self.takedown.clone()
+    }
+
+    /// Whether connections of this peer begin with a PROXY protocol header.
+    pub(crate) fn speaks_proxy(&self, peer: IpAddr) -> bool {
+        self.config.proxy_protocol && address::is_trusted(peer, &self.config.trusted_proxies)
     }
 
     pub(crate) async fn answer<B>(&self, peer: SocketAddr, request: http::Request<B>) -> Response
@@ -171,17 +176,20 @@ impl Handler {
             }
         };
         RECEIVED.with_label_values(&[content.kind.as_str()]).inc();
-        let ip = address::client(
-            peer.ip(),
-            &head.headers,
-            self.config.forwarded_header,
-            &self.config.trusted_proxies,
-        );
+        let ip = self.client(peer.ip(), &head.headers);
         let bounds = Bounds { agent: self.config.agent_bytes, value: self.config.header_value_bytes };
         let request = evidence::request(&head.method, ip, &head.headers, trailing, bounds);
         let account = self.directory.account(number).map(|entry| entry.account.id.clone());
         let destination = content.link.as_ref().map(|link| link.destination.clone());
         Some((record::hit(content, number, account, request), destination))
+    }
+
+    /// The client's address: what the PROXY header said, or what the forwarding header says, or the peer.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if self.config.proxy_protocol {
+            return peer.to_canonical();
+        }
+        address::client(peer, headers, self.config.forwarded_header, &self.config.trusted_proxies)
     }
 
     fn content(&self, host: &str, path: Path, parsed: &token::Parsed) -> Result<Content, Refusal> {

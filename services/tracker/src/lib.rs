@@ -81,14 +81,18 @@ impl Tracker {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
         let handler = self.handler;
         let watched = tokio::spawn(takedown::watch(handler.takedown()));
-        let service = |peer: SocketAddr| {
+        let behind = {
+            let handler = Arc::clone(&handler);
+            move |peer| handler.speaks_proxy(peer)
+        };
+        let service = move |peer: SocketAddr| {
             let handler = Arc::clone(&handler);
             service_fn(move |request| {
                 let handler = Arc::clone(&handler);
                 async move { Ok(handler.answer(peer, request).await) }
             })
         };
-        server::serve("tracker", self.listener, self.limits, service, shutdown).await;
+        server::serve_behind("tracker", self.listener, self.limits, behind, service, shutdown).await;
         watched.abort();
         Ok(())
     }

@@ -204,3 +204,29 @@ async fn headers_past_the_bound_are_refused() {
     assert_eq!(request.send().await.unwrap().status(), 431);
     tracker.stop().await;
 }
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_client_before_the_first_byte() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let tracker = start(|config, _| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.proxy_protocol = true;
+    })
+    .await;
+    let request = format!(
+        "GET /o/{} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.99\r\nconnection: close\r\n\r\n",
+        mint(Kind::Open, None)
+    );
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc0\x00\x02\x01\x30\x39\x01\xbb";
+    for (first, answered) in [(&header[..], true), (b"", false)] {
+        let mut stream = tokio::net::TcpStream::connect(tracker.base.replace("http://", "")).await.unwrap();
+        stream.write_all(&[first, request.as_bytes()].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200"), answered);
+    }
+    let hits = tracker.hits().await;
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0].request.ip, Some("203.0.113.7".parse().unwrap()));
+    tracker.stop().await;
+}
