@@ -15,7 +15,10 @@ fn check<T: JsonSchema>(name: &str) {
         std::fs::write(&path, &generated).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, generated, "schema/events/{name} is not what the code writes; UPDATE_SCHEMAS=1 writes it anew");
+    assert_eq!(
+        kept, generated,
+        "schema/events/{name} is not what the code writes; UPDATE_SCHEMAS=1 writes it anew"
+    );
 }
 
 #[test]
