@@ -97,7 +97,8 @@ impl SimulatedDisk {
         self.world().off
     }
 
-    /// The power returns, after a loss at this moment at the latest. `seed` decides what of the unsynced is kept.
+    /// The power returns, after a loss at this moment at the latest. `seed` decides what of the unsynced is kept,
+    /// here and by failed syncs from now on.
     /// Planned failures are forgotten; the capacity stays.
     pub fn power_on(&self, seed: u64) {
         let world = &mut *self.world();

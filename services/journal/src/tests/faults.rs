@@ -65,6 +65,7 @@ fn a_full_disk_refuses_takes_back_and_recovers() {
 fn what_was_taken_back_stays_away_after_a_power_loss() {
     for seed in 0..100 {
         let bench = Bench::new("taken_back");
+        bench.disk.power_on(seed);
         let (journal, _) = bench.open();
         fill(&journal, 0..3);
         let used = bench.disk.bytes(&bench.segments()[0]).len() as u64;
@@ -88,6 +89,7 @@ fn what_was_taken_back_stays_away_after_a_power_loss() {
 fn numbers_of_a_lost_group_are_not_used_again_after_a_restart() {
     for seed in 0..100 {
         let bench = Bench::new("lost_group");
+        bench.disk.power_on(seed);
         let (journal, _) = bench.open();
         fill(&journal, 0..1);
         let used = bench.disk.bytes(&bench.segments()[0]).len() as u64;
@@ -115,6 +117,7 @@ fn numbers_of_a_lost_group_are_not_used_again_after_a_restart() {
 fn a_start_after_a_kill_skips_the_numbers_of_a_lost_group() {
     for seed in 0..100 {
         let bench = Bench::new("killed");
+        bench.disk.power_on(seed);
         let (journal, _) = bench.open();
         fill(&journal, 0..1);
         let used = bench.disk.bytes(&bench.segments()[0]).len() as u64;
