@@ -91,7 +91,7 @@ impl Reporting {
     /// None today; the stages of a process share this shape.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ReportingError> {
         let Self { listener, config, router } = self;
-        let connection = |_peer| {
+        let connection = move |_peer| {
             let router = router.clone();
             service_fn(move |request| answer(router.clone(), request))
         };

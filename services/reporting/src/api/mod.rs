@@ -21,6 +21,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -81,6 +82,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let document = bytes::Bytes::from(serde_json::to_vec_pretty(&document).unwrap_or_default());
     let json = [(header::CONTENT_TYPE, "application/json")];
     router
+        // The page's own files are part of the program: it works without a network.
+        .merge(SwaggerUi::new("/docs").config(Config::new(["/openapi.json"])))
         .route("/openapi.json", get(move || std::future::ready((json, document.clone()).into_response())))
         .fallback(|| async { Problem::not_found("there is nothing at this path; see /openapi.json") })
         .method_not_allowed_fallback(|| async { Problem::method() })

@@ -26,3 +26,23 @@ async fn it_is_served_to_everybody() {
     assert_eq!(served, serde_json::to_value(reporting::openapi()).unwrap());
     assert_eq!(served["openapi"], "3.1.0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_to_try_it_needs_no_network() {
+    let world = World::new().await;
+    let page = async |path: &str| {
+        let response = world.send(reqwest::Method::GET, path, None, None).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    };
+    let html = page("/docs").await;
+    let files: Vec<_> =
+        html.split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css")).collect();
+    assert!(files.len() >= 3, "{html}");
+    for file in files {
+        let name = file.strip_prefix("./").unwrap_or(file);
+        assert!(!name.contains("//"), "{file} comes from elsewhere");
+        assert!(!page(&format!("/docs/{name}")).await.is_empty());
+    }
+    assert!(page("/docs/swagger-initializer.js").await.contains("/openapi.json"));
+}
