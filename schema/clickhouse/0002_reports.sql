@@ -29,7 +29,7 @@ WHERE account = {account:UInt32}
         OR ({cohort:String} = 'sent'
             AND sent_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
             AND sent_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')))
-UNION DISTINCT
+UNION ALL
 SELECT message_id
 FROM deliveries
 WHERE account = {account:UInt32}
@@ -355,7 +355,8 @@ SELECT
     toString(kind) AS kind,
     received_at,
     toString(campaign) AS campaign,
-    toString(recipient_domain) AS recipient_domain,
+    -- As in report_facts: what delivery events say is plain already.
+    trim(TRAILING '.' FROM lowerUTF8(toString(recipient_domain))) AS recipient_domain,
     recipient_id,
     sent_at,
     link_index,

@@ -6,6 +6,7 @@ use crate::state::App;
 use aws_lc_rs::hmac;
 use engagement::AccountNumber;
 use engagement::keys::KeyRing;
+use tracing::error;
 
 /// An account was made.
 pub(crate) const ACCOUNT_CREATE: &str = "account.create";
@@ -35,8 +36,8 @@ impl AuditHash {
     }
 }
 
-/// Writes a line into an account's log. What can't be written there is not done: the caller gets the problem.
-pub(crate) async fn write(
+/// Notes that something was read, before it is shown: what can't be noted is not shown.
+pub(crate) async fn read(
     app: &App,
     caller: &Caller,
     account: AccountNumber,
@@ -44,4 +45,19 @@ pub(crate) async fn write(
     detail: &str,
 ) -> Result<(), Problem> {
     Ok(app.accounts.audit(account, &caller.key.id.to_string(), action, detail).await?)
+}
+
+/// Notes a change that is in force. A line that can't be written is a person's business, and the caller is told.
+pub(crate) async fn changed(
+    app: &App,
+    caller: &Caller,
+    account: AccountNumber,
+    action: &str,
+    detail: &str,
+) -> Result<(), Problem> {
+    let key = caller.key.id.to_string();
+    app.accounts.audit(account, &key, action, detail).await.map_err(|cause| {
+        error!(account = account.0, key, action, error = %cause, "a change is missing in the audit log");
+        Problem::unavailable("the change is in force, but it could not be written into the audit log")
+    })
 }

@@ -225,6 +225,10 @@ pub(crate) async fn read(
     for row in hits {
         add_hit(&mut events, row)?;
     }
+    // A hit whose last revisions were cut off would show a verdict that does not count.
+    if truncated && events.last().is_some_and(Entry::is_cut) {
+        events.pop();
+    }
     // Stable: what happened at one time stays as it was read, delivery events first.
     events.sort_by_key(Entry::at);
     Ok(Some(Timeline {
@@ -244,6 +248,10 @@ impl Entry {
             Self::Delivery(delivery) => delivery.at,
             Self::Hit(hit) => hit.at,
         }
+    }
+
+    fn is_cut(&self) -> bool {
+        matches!(self, Self::Hit(hit) if !hit.verdict.current)
     }
 }
 

@@ -139,8 +139,8 @@ pub(super) async fn create_account(
     let new: NewAccount = body::json(request, app.body_limit()).await?;
     let id = AccountId::new(new.id).map_err(|error| Problem::field("/id", error.to_string()))?;
     let account = app.accounts.create(&id).await?;
-    audit::write(&app, &caller, account.number, audit::ACCOUNT_CREATE, "").await?;
     app.refresh().await;
+    audit::changed(&app, &caller, account.number, audit::ACCOUNT_CREATE, "").await?;
     Ok(Created(account.into()))
 }
 
@@ -181,8 +181,8 @@ pub(super) async fn create_key(
     let (key, secret) = app.accounts.create_key(number, &new.label, &scopes).await?;
     let document = KeyDocument::from(key);
     let detail = format!("{} {}", document.id, document.scopes.join(" "));
-    audit::write(&app, &caller, number, audit::KEY_CREATE, &detail).await?;
     app.refresh().await;
+    audit::changed(&app, &caller, number, audit::KEY_CREATE, &detail).await?;
     Ok(Created(NewKeyDocument { listed: document, key: secret }))
 }
 
@@ -214,8 +214,8 @@ pub(super) async fn revoke_key(
     let no_key = || Problem::not_found("there is no such key");
     let id = Uuid::try_parse(&id).map_err(|_| no_key())?;
     if app.accounts.revoke_key(number, id).await? {
-        audit::write(&app, &caller, number, audit::KEY_REVOKE, &id.to_string()).await?;
         app.refresh().await;
+        audit::changed(&app, &caller, number, audit::KEY_REVOKE, &id.to_string()).await?;
     } else if !app.accounts.keys(number).await?.iter().any(|key| key.id == id) {
         return Err(no_key());
     }

@@ -185,7 +185,7 @@ pub(super) async fn timeline(
     let found = timeline::read(&app.client, number, &account, &message_id, most).await?;
     let found = found.ok_or_else(|| Problem::not_found("nothing is known of this message"))?;
     let hash = app.audit_hash.message(number, &message_id);
-    audit::write(&app, &caller, number, audit::TIMELINE_READ, &format!("message {hash}")).await?;
+    audit::read(&app, &caller, number, audit::TIMELINE_READ, &format!("message {hash}")).await?;
     Ok(Json(found))
 }
 

@@ -75,6 +75,8 @@ pub(super) async fn put_settings(
     let entry = caller.own(&app, &account, &[Scope::SettingsWrite])?;
     let number = entry.account.number;
     let changes: Map<String, Value> = body::json(request, app.body_limit()).await?;
+    // Named, not changed: whoever was told that stored rows did not follow can say the same again.
+    let names_days = changes.contains_key("evidence_days") || changes.contains_key("retention_days");
     let change = app.settings_change.lock().await;
     let (before, _) = app.accounts.settings(number).await?;
     let after = merged(&before, changes)?;
@@ -83,16 +85,14 @@ pub(super) async fn put_settings(
     }
     drop(change);
     if after != before {
-        audit::write(&app, &caller, number, audit::SETTINGS_PUT, &difference(&before, &after)).await?;
         app.refresh().await;
+        audit::changed(&app, &caller, number, audit::SETTINGS_PUT, &difference(&before, &after)).await?;
     }
-    let days = |settings: &Settings| (settings.evidence_days, settings.retention_days);
-    if days(&after) != days(&before) {
-        // The setting is in force for what comes; stored rows follow when ClickHouse takes the order.
-        if let Err(error) = app.accounts.apply_retention(number, &after).await {
-            warn!(%error, "stored rows keep their old retention until it is set again");
-            return Err(error.into());
-        }
+    if names_days && let Err(error) = app.accounts.apply_retention(number, &after).await {
+        warn!(account = number.0, %error, "stored rows keep their old retention");
+        return Err(Problem::unavailable(
+            "the settings are in force, but stored events keep their old days: send the same again",
+        ));
     }
     Ok(Json(after))
 }

@@ -223,6 +223,17 @@ async fn settings_are_changed_in_part_or_in_whole() {
     let (_, urls) = world.give(Method::POST, "/v1/accounts/demo/links", json!({"message_id": "m"})).await;
     assert!(urls["pixel_url"].as_str().unwrap().starts_with("https://track.clinic.example/o/"), "{urls}");
     assert_eq!(world.give(Method::PUT, path, default.clone()).await, (StatusCode::OK, default.clone()));
+    // Stored rows follow changed days, and a repeat asks again.
+    let orders = async || {
+        let query = "SELECT count() FROM system.mutations WHERE database = currentDatabase()";
+        world.connection.client().query(query).fetch_one::<u64>().await.unwrap()
+    };
+    let asked = orders().await;
+    assert!(asked >= 2, "{asked}");
+    assert_eq!(world.give(Method::PUT, path, json!({"trap_links": false})).await.0, StatusCode::OK);
+    assert_eq!(orders().await, asked);
+    assert_eq!(world.give(Method::PUT, path, json!({"retention_days": 400})).await.0, StatusCode::OK);
+    assert!(orders().await > asked);
     for (bad, pointer) in [
         (json!({"colour": 1}), "/colour"),
         (json!({"suppress": {"apple": 1}}), "/suppress"),
