@@ -2,6 +2,9 @@
 //!
 //! In this order: no key or an unknown one is 401; another account is 404, as if it were not there; a missing scope
 //! is 403. So a key learns nothing of other accounts, not even from which error it gets.
+//!
+//! `admin` is the operator's scope: it makes accounts, and makes, lists and revokes keys of every account. It reads no other
+//! account's data with its own key, and whoever is given `admin` is an operator too.
 
 use crate::problem::Problem;
 use crate::state::App;
