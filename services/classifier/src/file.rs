@@ -1,11 +1,12 @@
 //! Judging a file of hits: NDJSON in, verdicts as NDJSON out, in input order. No server, no clock.
 
 use crate::facts::Facts;
+use crate::message::{Kept, Message};
 use crate::ruleset::Ruleset;
+use crate::window::{Identified, Seen};
 use engagement::{Kind, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Read, Write};
 use std::net::IpAddr;
 
@@ -23,26 +24,64 @@ pub struct FileSummary {
 
 /// One input line. Fields that are not named here are allowed and ignored.
 #[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    event_id: Cow<'a, str>,
+struct Line {
+    event_id: String,
     kind: Kind,
     received_at: Timestamp,
-    /// Asked for, so that a file stays usable when rules over a message's neighbours read it.
-    #[serde(rename = "message_id")]
-    _message_id: Cow<'a, str>,
+    #[serde(default)]
+    account: Option<String>,
+    message_id: String,
     link_index: Option<u16>,
     link_count: Option<u16>,
     sent_at: Option<Timestamp>,
     delivered_at: Option<Timestamp>,
-    recipient_domain: Option<Cow<'a, str>>,
-    method: Cow<'a, str>,
+    recipient_domain: Option<String>,
+    method: String,
     ip: Option<IpAddr>,
     #[serde(default)]
-    ua: Option<Cow<'a, str>>,
+    ua: Option<String>,
     #[serde(default)]
     headers: Option<BTreeMap<String, String>>,
-    trailing: Option<Cow<'a, str>>,
+    trailing: Option<String>,
+}
+
+/// A line in a message's window: in the order of its event id, and of its place in the file where that repeats.
+struct FileHit {
+    id: (String, usize),
+    line: Line,
+    headers: BTreeMap<String, String>,
+}
+
+impl Identified for FileHit {
+    type Id = (String, usize);
+    fn id(&self) -> &Self::Id {
+        &self.id
+    }
+}
+
+impl Kept for FileHit {
+    fn facts<'a>(&'a self, _seen: &Seen) -> Facts<'a> {
+        self.own_facts()
+    }
+}
+
+impl FileHit {
+    fn own_facts(&self) -> Facts<'_> {
+        let line = &self.line;
+        Facts {
+            sent_at: line.sent_at,
+            delivered_at: line.delivered_at,
+            recipient_domain: line.recipient_domain.as_deref(),
+            link_index: line.link_index,
+            link_count: line.link_count,
+            method: &line.method,
+            ip: line.ip,
+            ua: line.ua.as_deref().unwrap_or_default(),
+            headers: &self.headers,
+            trailing: line.trailing.as_deref(),
+            ..Facts::of(line.kind, line.received_at)
+        }
+    }
 }
 
 /// One output line.
@@ -53,8 +92,10 @@ struct Judged<'a> {
     verdict: &'a Verdict,
 }
 
-/// Judges every line of a file of hits and writes a verdict for each good one, in input order. A bad line is noted with
-/// its number and reason and stops nothing; empty lines are skipped.
+/// Judges every line of a file of hits and writes a verdict for each good one, in input order, as it stands at the end
+/// of the file: each message's hits are judged in the order of (received_at, event_id), whatever order their lines have.
+/// A bad line is noted with its number and reason and stops nothing; empty lines are skipped. The whole file is held in
+/// memory.
 ///
 /// # Errors
 /// Only when the input can't be read or the output can't be written.
@@ -64,6 +105,8 @@ pub fn classify_file(
     ruleset: &Ruleset,
 ) -> Result<FileSummary, io::Error> {
     let mut summary = FileSummary::default();
+    let mut messages: HashMap<(Option<String>, String), Vec<FileHit>> = HashMap::new();
+    let mut lines = 0;
     let mut line = Vec::new();
     let mut number = 0;
     while read_line(&mut input, &mut line)? {
@@ -71,17 +114,46 @@ pub fn classify_file(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match judge_line(&line, ruleset) {
-            Ok(judged) => {
-                output.write_all(&judged)?;
-                output.write_all(b"\n")?;
-                summary.ok += 1;
+        match read_hit(&line, lines) {
+            Ok(hit) => {
+                let message = (hit.line.account.clone(), hit.line.message_id.clone());
+                messages.entry(message).or_default().push(hit);
+                lines += 1;
             }
             Err(reason) => summary.bad.push((number, reason)),
         }
     }
+
+    let mut judged: Vec<Vec<u8>> = vec![Vec::new(); lines];
+    for hits in messages.into_values() {
+        judge_message(hits, ruleset, &mut judged)?;
+    }
+    for line in &judged {
+        output.write_all(line)?;
+        output.write_all(b"\n")?;
+        summary.ok += 1;
+    }
     output.flush()?;
     Ok(summary)
+}
+
+/// Judges the hits of one message in their order; the last verdict on each is written where its line belongs.
+fn judge_message(mut hits: Vec<FileHit>, ruleset: &Ruleset, judged: &mut [Vec<u8>]) -> Result<(), io::Error> {
+    hits.sort_by(|left, right| (left.line.received_at, &left.id).cmp(&(right.line.received_at, &right.id)));
+    let mut message = Message::default();
+    let mut failed = None;
+    for hit in hits {
+        let seen = ruleset.see(&hit.own_facts());
+        message.hit(seen, hit, ruleset, |revised| {
+            let (event_id, place) = &revised.kept.id;
+            let said = Judged { event_id, verdict: &revised.judgement.verdict };
+            match serde_json::to_vec(&said) {
+                Ok(line) => judged[*place] = line,
+                Err(error) => failed = Some(error),
+            }
+        });
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Reads the next line without its end; `false` at the end of the input. Of a line that is too long, one byte more than
@@ -100,33 +172,14 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool, io::E
     Ok(true)
 }
 
-fn judge_line(line: &[u8], ruleset: &Ruleset) -> Result<Vec<u8>, String> {
+fn read_hit(line: &[u8], place: usize) -> Result<FileHit, String> {
     if line.len() > LINE_LIMIT {
         return Err(format!("longer than {LINE_LIMIT} bytes"));
     }
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| brief(error.to_string()))?;
-    let headers: BTreeMap<String, String> = line
-        .headers
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .collect();
-    let facts = Facts {
-        sent_at: line.sent_at,
-        delivered_at: line.delivered_at,
-        recipient_domain: line.recipient_domain.as_deref(),
-        link_index: line.link_index,
-        link_count: line.link_count,
-        method: &line.method,
-        ip: line.ip,
-        ua: line.ua.as_deref().unwrap_or_default(),
-        headers: &headers,
-        trailing: line.trailing.as_deref(),
-        ..Facts::of(line.kind, line.received_at)
-    };
-    let judgement = ruleset.judge(&facts);
-    serde_json::to_vec(&Judged { event_id: &line.event_id, verdict: &judgement.verdict })
-        .map_err(|error| error.to_string())
+    let mut line: Line = serde_json::from_slice(line).map_err(|error| brief(error.to_string()))?;
+    let headers = line.headers.take().unwrap_or_default();
+    let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    Ok(FileHit { id: (line.event_id.clone(), place), line, headers })
 }
 
 /// A parser's message, cut: it may quote the whole of what it could not read.

@@ -32,6 +32,8 @@ pub struct Finding<'a> {
     pub rule: &'static str,
     /// Whom it speaks for: an id from `schema/sources.json`.
     pub source: &'static str,
+    /// Which of the rule's levels it is, where its weight depends on one; else empty.
+    pub level: &'static str,
     /// How much it may decide.
     pub weight: Weight,
     /// Whether it names who it was.
@@ -50,7 +52,15 @@ impl<'a> Finding<'a> {
         confidence: f64,
         evidence: impl Into<Cow<'a, str>>,
     ) -> Self {
-        Self { rule: "", source, weight, scope: Scope::Specific, confidence, evidence: evidence.into() }
+        Self {
+            rule: "",
+            level: "",
+            source,
+            weight,
+            scope: Scope::Specific,
+            confidence,
+            evidence: evidence.into(),
+        }
     }
 
     /// A finding about the kind of client only.
@@ -76,6 +86,21 @@ impl<'a> Finding<'a> {
     /// The same, about the kind of client only.
     pub(crate) fn about_kind(self) -> Self {
         Self { scope: Scope::General, ..self }
+    }
+
+    /// What a hit's neighbours show: evidence, whose weight the policy knows by rule and level.
+    pub(crate) fn neighbours(
+        source: &'static str,
+        level: &'static str,
+        confidence: f64,
+        evidence: &'static str,
+    ) -> Self {
+        Self { level, ..Self::general(Weight::Evidence, source, confidence, evidence) }
+    }
+
+    /// What a hit's neighbours show for certain.
+    pub(crate) fn certain_neighbours(source: &'static str, confidence: f64, evidence: &'static str) -> Self {
+        Self::specific(Weight::Certain, source, confidence, evidence)
     }
 
     /// What ranks findings: how much they decide, whether they name, how sure they are.

@@ -1,9 +1,11 @@
 //! Who made a hit: facts in, verdict out.
 //!
 //! The core is pure (no clock, disk, network or async): [`Ruleset::judge`] is a function of one hit's [`Facts`] and of
-//! the ruleset, so an outage or a replay judges no differently. The rules are a visible table, one small file each under
-//! `rules`; vendors' signatures are data under `signatures`; how findings are weighed against each other stands in
-//! `combine` alone. Around the core stand `file`, which judges a file of hits, and [`stage`], which judges a topic.
+//! the ruleset, so an outage or a replay judges no differently. The rules are two visible tables, one small file each:
+//! under `rules` what one request shows, under `window/rules` what the other hits of its message show. Vendors'
+//! signatures are data under `signatures`, thresholds and weights in `policy.toml`; how findings are weighed against each
+//! other stands in `combine` alone. `message` gives each hit of a message its verdicts over time. Around the core stand
+//! `file`, which judges a file of hits, and [`stage`], which judges a topic.
 
 mod client;
 mod combine;
@@ -12,19 +14,24 @@ mod facts;
 mod file;
 mod finding;
 mod matched;
+mod message;
 mod metrics;
+mod policy;
 mod rules;
 mod ruleset;
 mod signatures;
 pub mod stage;
+mod window;
 
 pub use explain::explain;
 pub use facts::{Facts, HEADERS_READ};
 pub use file::{FileSummary, classify_file};
 pub use finding::{Finding, Scope, Weight};
 pub use matched::Matched;
+pub use message::{Kept, Message, Revised};
 pub use rules::{RULES, Rule};
 pub use ruleset::{BUILTIN_FILES, Judgement, Ruleset};
 pub use signatures::{
     Cause, Certainty, Endpoints, Family, PatternKind, Shown, Signature, SignatureError, SignatureFile,
 };
+pub use window::{Identified, Marks, Seen, WINDOW_RULES, WindowRule};

@@ -1,20 +1,23 @@
 //! What the signatures and woothee say of one hit, looked up once for all rules.
 
 use crate::facts::Facts;
+use crate::policy::Policy;
 use crate::signatures::{Family, Shown, Signature, Signatures};
+use std::cell::OnceCell;
 use woothee::parser::{Parser, WootheeResult};
 
 /// What was looked up for one hit.
 #[derive(Debug)]
 pub struct Matched<'a> {
     shown: Shown<'a>,
-    browser: Option<WootheeResult<'a>>,
+    agent: &'a str,
+    browser: OnceCell<Option<WootheeResult<'a>>>,
+    policy: &'a Policy,
 }
 
 impl<'a> Matched<'a> {
-    pub(crate) fn new(signatures: &'a Signatures, facts: &Facts<'a>) -> Self {
-        let browser = if facts.ua.is_empty() { None } else { Parser::new().parse(facts.ua) };
-        Self { shown: signatures.shown(facts), browser }
+    pub(crate) fn new(signatures: &'a Signatures, policy: &'a Policy, facts: &Facts<'a>) -> Self {
+        Self { shown: signatures.shown(facts), agent: facts.ua, browser: OnceCell::new(), policy }
     }
 
     /// The first signature of a family that the agent shows.
@@ -41,10 +44,16 @@ impl<'a> Matched<'a> {
         &self.shown.networks
     }
 
+    /// The numbers that rules compare with.
+    pub(crate) fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
     /// What woothee reads off the agent. Weak alone: it knows no mail proxies and few mail apps, and no answer is no
     /// sign of a machine.
     #[must_use]
     pub fn woothee(&self) -> Option<&WootheeResult<'a>> {
-        self.browser.as_ref()
+        let parse = || if self.agent.is_empty() { None } else { Parser::new().parse(self.agent) };
+        self.browser.get_or_init(parse).as_ref()
     }
 }

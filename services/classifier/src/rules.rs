@@ -56,7 +56,12 @@ table! {
     // What the agent says it is.
     mail_app,
     browser,
+    // When it came.
+    since_delivery,
+    since_sending,
 }
+
+pub(crate) use prefetch_header::ahead;
 
 /// What all rules find in one hit, in the order of the table.
 pub(crate) fn findings<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Vec<Finding<'a>> {

@@ -1,24 +1,29 @@
 //! Rules and signatures together, under one version: what judges a hit.
 
 use crate::client;
-use crate::combine::combine;
+use crate::combine::{combine, doubts};
 use crate::facts::Facts;
 use crate::matched::Matched;
+use crate::policy::{self, Policy};
 use crate::rules::{RULES, findings};
 use crate::signatures::{SignatureError, SignatureFile, Signatures};
+use crate::window::{Marks, Seen, WINDOW_RULES};
 use aws_lc_rs::digest;
 use engagement::{Classified, Hit, Verdict, sources};
 
 /// The version of everything that no hash covers: the release of the rules and the version of woothee (0.13). A change
 /// of woothee raises it.
-const RULES_VERSION: &str = "2026.11.1";
+const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 4] = [
+const DECIDING_CODE: [&str; 7] = [
     include_str!("client.rs"),
     include_str!("combine.rs"),
     include_str!("finding.rs"),
     include_str!("signatures/agents.rs"),
+    include_str!("window.rs"),
+    include_str!("window/crowd.rs"),
+    policy::BUILTIN,
 ];
 
 macro_rules! builtin {
@@ -59,6 +64,7 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct Ruleset {
     signatures: Signatures,
+    policy: Policy,
     version: String,
 }
 
@@ -74,7 +80,7 @@ impl Ruleset {
     /// # Errors
     /// [`SignatureError`] names the file, the line and what is wrong there.
     pub fn from_files(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
-        Ok(Self { signatures: Signatures::load(files)?, version: version(files) })
+        Ok(Self { signatures: Signatures::load(files)?, policy: Policy::builtin(), version: version(files) })
     }
 
     /// The version, such as `2026.11.1-0123456789ab`: the release of the rules, and a hash over the signature data, the
@@ -87,9 +93,34 @@ impl Ruleset {
     /// Judges one hit by what it alone shows.
     #[must_use]
     pub fn judge(&self, facts: &Facts<'_>) -> Judgement {
-        let matched = Matched::new(&self.signatures, facts);
-        let verdict = combine(findings(facts, &matched), &self.version);
+        self.judge_among(facts, Marks::default())
+    }
+
+    /// Judges one hit by what it and its neighbours show.
+    #[must_use]
+    pub fn judge_among(&self, facts: &Facts<'_>, marks: Marks) -> Judgement {
+        let matched = self.matched(facts);
+        let mut findings = findings(facts, &matched);
+        if marks != Marks::default() {
+            let doubted = findings.iter().any(doubts);
+            findings.extend(marks.findings(doubted));
+        }
+        let verdict = combine(findings, &self.policy, &self.version);
         Judgement { verdict, client: client::family(&matched).to_owned() }
+    }
+
+    /// What the rules over neighbours see of a hit.
+    #[must_use]
+    pub fn see(&self, facts: &Facts<'_>) -> Seen {
+        Seen::new(facts, &self.matched(facts))
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn matched<'a>(&'a self, facts: &Facts<'a>) -> Matched<'a> {
+        Matched::new(&self.signatures, &self.policy, facts)
     }
 
     /// A hit with its first verdict.
@@ -112,6 +143,10 @@ fn version(files: &[SignatureFile<'_>]) -> String {
         add(file.text);
     }
     for rule in RULES {
+        add(rule.name);
+        add(rule.text);
+    }
+    for rule in WINDOW_RULES {
         add(rule.name);
         add(rule.text);
     }

@@ -16,16 +16,24 @@ const VALUES: [&str; 2] = ["prefetch", "preview"];
 /// Known false positives: a page that was prerendered and then shown makes no second request, so that reader's click is
 /// counted as the browser's speculation.
 pub(super) fn judge<'a>(facts: &Facts<'a>, _matched: &Matched<'a>) -> Option<Finding<'a>> {
-    let (header, _) = HEADERS
-        .iter()
-        .filter_map(|header| Some((header, facts.header(header)?)))
-        .find(|(_, value)| VALUES.iter().any(|known| begins_with(value, known)))?;
+    let header = announcing(facts)?;
     Some(Finding::general(
         Weight::Certain,
         "browser_prefetch",
         0.95,
         format!("header {header} says that nobody is looking yet"),
     ))
+}
+
+/// Whether the request says that it is made ahead of the reader.
+pub(crate) fn ahead(facts: &Facts<'_>) -> bool {
+    announcing(facts).is_some()
+}
+
+fn announcing(facts: &Facts<'_>) -> Option<&'static str> {
+    let sent = HEADERS.into_iter().filter_map(|header| Some((header, facts.header(header)?)));
+    let mut announcing = sent.filter(|(_, value)| VALUES.iter().any(|known| begins_with(value, known)));
+    announcing.next().map(|(header, _)| header)
 }
 
 fn begins_with(value: &str, known: &str) -> bool {

@@ -61,7 +61,8 @@ fn optional_and_unknown_fields_are_taken() {
     assert_eq!((summary.ok, summary.bad), (2, vec![]));
     // Header names come in any case.
     assert_eq!(lines[0]["source"], "browser_prefetch");
-    assert_eq!(lines[0]["reasons"].as_array().unwrap().len(), 2);
+    // The prefetch, the bare agent, and half a minute since the delivery.
+    assert_eq!(lines[0]["reasons"].as_array().unwrap().len(), 3);
     assert_eq!(
         (&lines[1]["actor"], &lines[1]["reasons"][0]["rule"]),
         (&"unknown".into(), &"empty_agent".into())

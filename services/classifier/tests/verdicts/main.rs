@@ -6,6 +6,8 @@
 mod clients;
 mod files;
 mod known_agents;
+mod neighbours;
+mod over_time;
 mod properties;
 mod request;
 mod signature_files;

@@ -1,0 +1,181 @@
+//! The verdicts on one message's hits over time.
+//!
+//! A hit gets revision 1 at once. Whenever a later hit or a delivery event changes the verdict on a hit whose window is
+//! open, that hit gets the next revision. A verdict that does not change is not said again, so for one order of hits and
+//! delivery events the revisions are the same every time; and because marks and facts are functions of what is known and
+//! not of its order, so is the last verdict whatever the order, for hits that come while the window is open.
+
+use crate::facts::Facts;
+use crate::ruleset::{Judgement, Ruleset};
+use crate::window::{Identified, Marks, Placed, Seen, Window};
+use engagement::{Timestamp, Verdict};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// What is kept of a hit so that it can be judged again.
+pub trait Kept: Identified {
+    /// The hit as rules see it. Whatever `seen` holds is not kept twice.
+    fn facts<'a>(&'a self, seen: &Seen) -> Facts<'a>;
+}
+
+/// A verdict that is new: the first on a hit, or a correction.
+#[derive(Debug)]
+pub struct Revised<'a, T> {
+    /// The hit as it was kept.
+    pub kept: &'a T,
+    /// What the rules over neighbours see of it.
+    pub seen: &'a Seen,
+    /// The judgement, with its revision.
+    pub judgement: Judgement,
+    /// The hit is not the one that was put in: its earlier verdict is corrected.
+    pub correction: bool,
+    /// The hit came when its window was closed, so it was judged alone.
+    pub late: bool,
+}
+
+/// The live hits of one message, and what was said of each.
+#[derive(Debug)]
+pub struct Message<T> {
+    window: Window<Live<T>>,
+    delivered_at: Option<Timestamp>,
+}
+
+/// A hit with what was last said of it.
+#[derive(Debug)]
+struct Live<T> {
+    kept: T,
+    /// A hash of the last verdict and client, without the revision.
+    said: u64,
+    /// The last revision; 0 before the first.
+    revision: u32,
+}
+
+impl<T: Identified> Identified for Live<T> {
+    type Id = T::Id;
+    fn id(&self) -> &T::Id {
+        self.kept.id()
+    }
+}
+
+impl<T> Default for Message<T> {
+    fn default() -> Self {
+        Self { window: Window::default(), delivered_at: None }
+    }
+}
+
+impl<T: Kept> Message<T> {
+    /// Takes a hit, and calls back with its verdict and then with those that it corrects. A hit that is there already
+    /// gets the verdict that holds, under the revision it has.
+    pub fn hit(&mut self, seen: Seen, kept: T, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
+        let live = Live { kept, said: 0, revision: 0 };
+        match self.window.put(seen, live, ruleset.policy()) {
+            Placed::Late(live) => {
+                let facts = self.with_delivery(live.kept.facts(&seen));
+                let judgement = ruleset.judge_among(&facts, Marks::default());
+                say(Revised { kept: &live.kept, seen: &seen, judgement, correction: false, late: true });
+            }
+            // The marks of hits that were restored are not known yet, so a repeat may find some too.
+            Placed::New(at) | Placed::Repeat(at, _) => {
+                let changed = self.mark(ruleset);
+                self.say(at, ruleset, true, false, &mut say);
+                for index in changed.into_iter().filter(|index| *index != at) {
+                    self.say(index, ruleset, false, true, &mut say);
+                }
+            }
+        }
+    }
+
+    /// Takes the time of a delivery; the earliest one counts. Calls back with the verdicts that it corrects.
+    pub fn delivered(&mut self, at: Timestamp, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
+        if self.delivered_at.is_some_and(|known| known <= at) {
+            return;
+        }
+        self.delivered_at = Some(at);
+        self.mark(ruleset);
+        for index in 0..self.window.len() {
+            self.say(index, ruleset, false, true, &mut say);
+        }
+    }
+
+    /// Takes a hit with a verdict that was said before, for a start: nothing is judged and nothing is said. Of several
+    /// verdicts on a hit the one of the highest revision counts.
+    pub fn restore(&mut self, seen: Seen, kept: T, client: &str, verdict: &Verdict, ruleset: &Ruleset) {
+        let live = Live { kept, said: said(client, verdict), revision: verdict.revision };
+        if let Placed::Repeat(at, live) = self.window.put(seen, live, ruleset.policy()) {
+            let known = &mut self.window.held_mut(at).kept;
+            if known.revision < live.revision {
+                (known.said, known.revision) = (live.said, live.revision);
+            }
+        }
+    }
+
+    /// The hits whose window is open.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.window.len()
+    }
+
+    /// The hits that left because the window was past them or too many came.
+    #[must_use]
+    pub fn folded(&self) -> u32 {
+        self.window.folded()
+    }
+
+    /// The kept hits, oldest first.
+    pub fn kept(&self) -> impl Iterator<Item = &T> {
+        (0..self.window.len()).map(|at| &self.window.held(at).kept.kept)
+    }
+
+    /// Bytes on the heap, without what the kept hits point to.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.window.heap_bytes()
+    }
+
+    /// Finds the marks of all hits anew; returns the places of those that changed.
+    fn mark(&mut self, ruleset: &Ruleset) -> Vec<usize> {
+        let mut changed = Vec::new();
+        self.window.mark(ruleset.policy(), |index| changed.push(index));
+        changed
+    }
+
+    fn with_delivery<'a>(&self, facts: Facts<'a>) -> Facts<'a> {
+        Facts { delivered_at: self.delivered_at.or(facts.delivered_at), ..facts }
+    }
+
+    /// Judges the hit at a place, and says so if it must or if the verdict is another than was said last.
+    fn say(
+        &mut self,
+        at: usize,
+        ruleset: &Ruleset,
+        must: bool,
+        correction: bool,
+        say: &mut impl FnMut(Revised<'_, T>),
+    ) {
+        let seen = *self.window.seen(at);
+        let held = self.window.held(at);
+        let facts = self.with_delivery(held.kept.kept.facts(&seen));
+        let mut judgement = ruleset.judge_among(&facts, held.marks);
+        let hash = said(&judgement.client, &judgement.verdict);
+        let live = &mut self.window.held_mut(at).kept;
+        let changed = live.revision == 0 || live.said != hash;
+        if changed {
+            live.revision = live.revision.saturating_add(1);
+            live.said = hash;
+        }
+        if changed || must {
+            judgement.verdict.revision = live.revision;
+            say(Revised { kept: &live.kept, seen: &seen, judgement, correction, late: false });
+        }
+    }
+}
+
+/// What was said, as a number that differs when the verdict or the client does; the revision is left out.
+fn said(client: &str, verdict: &Verdict) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (client, verdict.actor, &verdict.source, verdict.confidence.to_bits(), &verdict.ruleset)
+        .hash(&mut hasher);
+    for reason in &verdict.reasons {
+        (&reason.rule, &reason.source, reason.confidence.to_bits(), &reason.evidence).hash(&mut hasher);
+    }
+    hasher.finish()
+}
