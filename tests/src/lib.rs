@@ -7,7 +7,9 @@
 )]
 
 mod api;
+mod kafka;
 mod program;
 
 pub use api::{Api, wait_until};
+pub use kafka::{Broker, kafka};
 pub use program::{Program, System, engine_library, program};

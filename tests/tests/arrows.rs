@@ -90,16 +90,20 @@ fn dependencies_keep_to_deny_toml() {
         .iter()
         .map(|entry| (entry["crate"].as_str().unwrap().to_owned(), strings(&entry["allow"])))
         .collect();
-    let banned: BTreeMap<&str, &str> = deny["bans"]["deny"]
+    let banned: BTreeMap<&str, &toml::Value> = deny["bans"]["deny"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|entry| (entry["crate"].as_str().unwrap(), entry["reason"].as_str().unwrap()))
+        .map(|entry| (entry["crate"].as_str().unwrap(), entry))
         .collect();
     let mut wrong = Vec::new();
     for package in used(&metadata) {
-        if let Some(reason) = banned.get(package.name.as_str()) {
-            wrong.push(format!("{} is banned: {reason}", package.name));
+        if let Some(ban) = banned.get(package.name.as_str()) {
+            let wrappers = ban.get("wrappers").map(strings).unwrap_or_default();
+            let users = users_of(&metadata, package);
+            if users.iter().any(|user| !wrappers.contains(user)) {
+                wrong.push(format!("{} is banned: {} (used by {users:?})", package.name, ban["reason"]));
+            }
         }
         if let Some(source) = &package.source
             && !source.is_crates_io()
@@ -113,6 +117,15 @@ fn dependencies_keep_to_deny_toml() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The packages that use a package directly in a build of ours.
+fn users_of(metadata: &Metadata, package: &Package) -> BTreeSet<String> {
+    let used: BTreeSet<_> = used(metadata).into_iter().map(|package| &package.id).collect();
+    let nodes = metadata.resolve.as_ref().unwrap().nodes.iter();
+    let users =
+        nodes.filter(|node| used.contains(&node.id) && node.deps.iter().any(|dep| dep.pkg == package.id));
+    users.map(|node| metadata[&node.id].name.to_string()).collect()
 }
 
 /// The packages that end up in a build of ours for this machine: not what other systems or unused features pull in.

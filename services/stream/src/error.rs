@@ -110,6 +110,16 @@ pub enum GroupError {
         /// What was asked for.
         group: String,
     },
+    /// The backing gave no place in the group.
+    #[error("consumer group {group} of topic {topic} can't be joined: {reason}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// The group.
+        group: String,
+        /// Why.
+        reason: String,
+    },
     /// The partition doesn't exist, or the offset lies beyond what was appended: a defect of the caller.
     #[error("offset {offset} of partition {partition} does not exist in topic {topic}")]
     NoSuchOffset {

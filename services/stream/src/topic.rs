@@ -5,11 +5,13 @@
 //! - Records of one key are delivered in the order in which their appends were answered.
 //! - A group gets every record at least once, from its last committed position on; after a restart or a rewind, what
 //!   was delivered and not committed comes again.
-//! - A record leaves the topic only when every group has committed past it.
+//! - Over a journal a record leaves the topic only when every group has committed past it; over Kafka when the topic's
+//!   own retention ends, which the start checks.
 
 use journal::{Journal, Reader};
 
 use crate::error::{AppendError, GroupError, OpenError, ReadError};
+use crate::kafka::{KafkaConsumer, KafkaTopic};
 use crate::record::{Delivered, Record, decode, encode};
 
 /// A chunk of [`Topic::append_all`] ends at so many records or bytes, whichever comes first.
@@ -37,6 +39,7 @@ pub struct Topic {
 #[derive(Clone)]
 enum Backing {
     Journal(Journal),
+    Kafka(KafkaTopic),
 }
 
 impl Topic {
@@ -58,6 +61,10 @@ impl Topic {
         Topic { name: name.into(), backing: Backing::Journal(journal) }
     }
 
+    pub(crate) fn over_kafka(name: String, topic: KafkaTopic) -> Topic {
+        Topic { name, backing: Backing::Kafka(topic) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -69,8 +76,10 @@ impl Topic {
     /// # Errors
     /// See [`AppendError`].
     pub async fn append(&self, record: Record) -> Result<(), AppendError> {
-        let Backing::Journal(journal) = &self.backing;
-        let appended = journal.append(encode(&record)).await;
+        let appended = match &self.backing {
+            Backing::Journal(journal) => journal.append(encode(&record)).await,
+            Backing::Kafka(topic) => return topic.append(&[record]).await,
+        };
         appended.map(drop).map_err(|error| AppendError::of_journal(&self.name, error))
     }
 
@@ -79,7 +88,10 @@ impl Topic {
     /// # Errors
     /// See [`AppendError`]. Any part of the records may be durable then, from the first on.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), AppendError> {
-        let Backing::Journal(journal) = &self.backing;
+        let journal = match &self.backing {
+            Backing::Journal(journal) => journal,
+            Backing::Kafka(topic) => return topic.append(&records).await,
+        };
         let mut chunk = Vec::new();
         let mut bytes = 0;
         let mut records = records.iter().peekable();
@@ -97,12 +109,19 @@ impl Topic {
     }
 
     /// A consumer of a group, from the group's last committed position on. Over a journal every consumer of a group
-    /// gets all records; use one at a time.
+    /// gets all records; use one at a time. Over Kafka the consumers of a group share the partitions; to be called
+    /// within a tokio runtime.
     ///
     /// # Errors
-    /// When the group is not among `TopicConfig::groups`.
+    /// When the group is not among those that the topic was opened with.
     pub fn consumer(&self, group: &str) -> Result<Consumer, GroupError> {
-        let Backing::Journal(journal) = &self.backing;
+        let journal = match &self.backing {
+            Backing::Journal(journal) => journal,
+            Backing::Kafka(topic) => {
+                let source = Source::Kafka(topic.consumer(&self.name, group)?);
+                return Ok(Consumer { topic: self.name.clone(), group: group.to_owned(), source });
+            }
+        };
         if !journal.is_registered(group) {
             return Err(GroupError::Unknown { topic: self.name.clone(), group: group.to_owned() });
         }
@@ -116,15 +135,19 @@ impl Topic {
     /// # Errors
     /// The reason, as text for an operator.
     pub fn healthy(&self) -> Result<(), String> {
-        let Backing::Journal(journal) = &self.backing;
-        journal.healthy().map_err(|reason| reason.to_string())
+        match &self.backing {
+            Backing::Journal(journal) => journal.healthy().map_err(|reason| reason.to_string()),
+            Backing::Kafka(topic) => topic.healthy(),
+        }
     }
 
     /// Finishes what was appended, saves the positions and releases the backing. Consumers get what is left and then
-    /// [`ReadError::Closed`].
+    /// [`ReadError::Closed`]; over Kafka, what was in their partitions at the close.
     pub async fn close(self) {
-        let Backing::Journal(journal) = self.backing;
-        journal.close().await;
+        match self.backing {
+            Backing::Journal(journal) => journal.close().await,
+            Backing::Kafka(topic) => topic.close().await,
+        }
     }
 }
 
@@ -137,6 +160,7 @@ pub struct Consumer {
 
 enum Source {
     Journal { journal: Journal, reader: Reader },
+    Kafka(KafkaConsumer),
 }
 
 impl Consumer {
@@ -146,7 +170,10 @@ impl Consumer {
     /// # Errors
     /// See [`ReadError`].
     pub async fn next(&mut self, max_records: usize, max_bytes: usize) -> Result<Vec<Delivered>, ReadError> {
-        let Source::Journal { reader, .. } = &mut self.source;
+        let reader = match &mut self.source {
+            Source::Journal { reader, .. } => reader,
+            Source::Kafka(consumer) => return consumer.next(max_records, max_bytes).await,
+        };
         match reader.next(max_records, max_bytes).await {
             Ok(entries) => Ok(entries.into_iter().map(delivered).collect()),
             Err(journal::ReadError::Closed) => Err(ReadError::Closed),
@@ -160,7 +187,10 @@ impl Consumer {
     /// # Errors
     /// When there is no such place.
     pub fn commit(&self, partition: u32, next_offset: u64) -> Result<(), GroupError> {
-        let Source::Journal { journal, .. } = &self.source;
+        let journal = match &self.source {
+            Source::Journal { journal, .. } => journal,
+            Source::Kafka(consumer) => return consumer.commit(&self.topic, partition, next_offset),
+        };
         let topic = || self.topic.clone();
         let no_such_offset = || GroupError::NoSuchOffset { topic: topic(), partition, offset: next_offset };
         if partition != 0 {
@@ -174,22 +204,29 @@ impl Consumer {
         })
     }
 
-    /// Records that were appended and not committed by the group.
+    /// Records that were appended and not committed by the group. Over Kafka those of this member's partitions, as
+    /// the brokers said about a second ago.
     pub fn lag(&self) -> u64 {
-        let Source::Journal { journal, .. } = &self.source;
-        journal.unread(journal.position(&self.group).unwrap_or(0))
+        match &self.source {
+            Source::Journal { journal, .. } => journal.unread(journal.position(&self.group).unwrap_or(0)),
+            Source::Kafka(consumer) => consumer.lag(),
+        }
     }
 
     /// Goes back to the last committed position: what was delivered since then comes again.
     pub fn rewind(&mut self) {
-        let Source::Journal { journal, reader } = &mut self.source;
-        reader.seek(journal.position(&self.group).unwrap_or(0));
+        match &mut self.source {
+            Source::Journal { journal, reader } => reader.seek(journal.position(&self.group).unwrap_or(0)),
+            Source::Kafka(consumer) => consumer.rewind(false),
+        }
     }
 
     /// Goes back to the oldest record. The committed position stays, so retention is not held up.
     pub fn rewind_to_oldest(&mut self) {
-        let Source::Journal { reader, .. } = &mut self.source;
-        reader.seek(0);
+        match &mut self.source {
+            Source::Journal { reader, .. } => reader.seek(0),
+            Source::Kafka(consumer) => consumer.rewind(true),
+        }
     }
 
     /// The group it delivers to.

@@ -2,27 +2,33 @@
 
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use acceptance::Broker;
 use bytes::Bytes;
-use stream::{AppendError, Delivered, GroupError, JournalConfig, ReadError, Record, Topic, TopicConfig};
+use stream::{
+    AppendError, Cluster, Delivered, GroupError, JournalConfig, KafkaConfig, ReadError, Record, Topic,
+    TopicConfig, TopicSpec,
+};
 use tempfile::TempDir;
 
 /// Where a topic lives. Opening it again, after it was closed or dropped, finds what was there.
-trait Backing {
-    fn new() -> Self;
-    fn open(&self, groups: &[&str]) -> Topic;
+trait Backing: Sized {
+    /// `None` where what it needs can't be had; that is said and counted.
+    fn new() -> Option<Self>;
+    async fn open(&self, groups: &[&str]) -> Topic;
 }
 
 struct OverJournal(TempDir);
 
 impl Backing for OverJournal {
-    fn new() -> OverJournal {
-        OverJournal(TempDir::new().unwrap())
+    fn new() -> Option<OverJournal> {
+        Some(OverJournal(TempDir::new().unwrap()))
     }
 
-    fn open(&self, groups: &[&str]) -> Topic {
+    async fn open(&self, groups: &[&str]) -> Topic {
         let journal = JournalConfig {
             segment_bytes: 4096,
             keep: Duration::ZERO,
@@ -31,6 +37,44 @@ impl Backing for OverJournal {
         };
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         Topic::open(TopicConfig { name: "contract".to_owned(), journal, groups }).unwrap()
+    }
+}
+
+/// A topic of its own on the one broker of this process.
+struct OverKafka<const PARTITIONS: u32> {
+    broker: String,
+    name: String,
+}
+
+impl<const PARTITIONS: u32> Backing for OverKafka<PARTITIONS> {
+    fn new() -> Option<Self> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("contract-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        Some(Self { broker: Broker::shared()?, name })
+    }
+
+    async fn open(&self, groups: &[&str]) -> Topic {
+        let mut config = KafkaConfig::new(&self.broker);
+        config.settings = [("message.max.bytes".to_owned(), "10000".to_owned())].into();
+        let cluster = Cluster::new(config).unwrap();
+        let spec = TopicSpec {
+            name: self.name.clone(),
+            partitions: PARTITIONS,
+            replication: 1,
+            settings: BTreeMap::new(),
+            at_least: [("min.insync.replicas".to_owned(), 1)].into(),
+            same_partitions: None,
+        };
+        cluster.create_missing(std::slice::from_ref(&spec)).await.unwrap();
+        // A topic that was just made takes a moment to show everywhere.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match cluster.open(std::slice::from_ref(&spec), groups).await {
+                Ok(mut topics) => return topics.remove(0),
+                Err(error) => assert!(error.is_transient() && Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 
@@ -48,9 +92,18 @@ async fn take(consumer: &mut stream::Consumer, count: usize) -> Vec<Delivered> {
     all
 }
 
+/// Waits until the lag is so large, reading on meanwhile: a consumer that nobody asks hears nothing from Kafka.
+async fn lag_becomes(consumer: &mut stream::Consumer, expected: u64) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while consumer.lag() != expected {
+        assert!(Instant::now() < deadline, "the lag is {}, not {expected}", consumer.lag());
+        let _ = tokio::time::timeout(Duration::from_millis(50), consumer.next(1000, 1 << 20)).await;
+    }
+}
+
 async fn delivers_everything_in_the_order_of_each_key<B: Backing>() {
-    let backing = B::new();
-    let topic = backing.open(&["group"]);
+    let Some(backing) = B::new() else { return };
+    let topic = backing.open(&["group"]).await;
     let mut expected: HashMap<Vec<u8>, Vec<Record>> = HashMap::new();
     for number in 0..50 {
         let one = record(number % 3, number);
@@ -73,21 +126,21 @@ async fn delivers_everything_in_the_order_of_each_key<B: Backing>() {
 }
 
 async fn a_group_goes_on_where_it_committed<B: Backing>() {
-    let backing = B::new();
-    let topic = backing.open(&["one", "two"]);
+    let Some(backing) = B::new() else { return };
+    let topic = backing.open(&["one", "two"]).await;
     topic.append_all((0..100).map(|number| record(number, number)).collect()).await.unwrap();
     let mut consumer = topic.consumer("one").unwrap();
-    assert_eq!(consumer.lag(), 100);
     let first = take(&mut consumer, 60).await;
+    lag_becomes(&mut consumer, 100).await;
     commit(&consumer, &first[..40]);
-    assert_eq!(consumer.lag(), 60);
+    lag_becomes(&mut consumer, 60).await;
     consumer.rewind();
     let again = take(&mut consumer, 60).await;
     assert_eq!(again[..20], first[40..], "what was not committed comes again");
     drop(consumer);
     topic.close().await;
 
-    let topic = backing.open(&["one", "two"]);
+    let topic = backing.open(&["one", "two"]).await;
     let mut consumer = topic.consumer("one").unwrap();
     assert_eq!(take(&mut consumer, 60).await, again);
     let mut other = topic.consumer("two").unwrap();
@@ -97,8 +150,8 @@ async fn a_group_goes_on_where_it_committed<B: Backing>() {
 }
 
 async fn a_waiting_consumer_is_woken_and_hears_of_the_close<B: Backing>() {
-    let backing = B::new();
-    let topic = backing.open(&["group"]);
+    let Some(backing) = B::new() else { return };
+    let topic = backing.open(&["group"]).await;
     let mut consumer = topic.consumer("group").unwrap();
     let waiting = tokio::spawn(async move {
         let first = consumer.next(10, 1000).await.unwrap();
@@ -114,8 +167,8 @@ async fn a_waiting_consumer_is_woken_and_hears_of_the_close<B: Backing>() {
 }
 
 async fn mistakes_have_answers<B: Backing>() {
-    let backing = B::new();
-    let topic = backing.open(&["group"]);
+    let Some(backing) = B::new() else { return };
+    let topic = backing.open(&["group"]).await;
     assert!(matches!(topic.consumer("other"), Err(GroupError::Unknown { .. })));
     let consumer = topic.consumer("group").unwrap();
     assert!(matches!(consumer.commit(0, 1), Err(GroupError::NoSuchOffset { .. })));
@@ -135,7 +188,8 @@ fn commit(consumer: &stream::Consumer, done: &[Delivered]) {
 macro_rules! contract {
     ($name:ident, $backing:ty: $($case:ident),* $(,)?) => {
         mod $name {
-            $(#[tokio::test]
+            // Two threads: a consumer that leaves its group waits for a broker.
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 super::$case::<$backing>().await;
             })*
@@ -147,6 +201,21 @@ contract! {
     over_journal, super::OverJournal:
     delivers_everything_in_the_order_of_each_key,
     a_group_goes_on_where_it_committed,
+    a_waiting_consumer_is_woken_and_hears_of_the_close,
+    mistakes_have_answers,
+}
+
+contract! {
+    over_kafka, super::OverKafka<1>:
+    delivers_everything_in_the_order_of_each_key,
+    a_group_goes_on_where_it_committed,
+    a_waiting_consumer_is_woken_and_hears_of_the_close,
+    mistakes_have_answers,
+}
+
+contract! {
+    over_kafka_with_partitions, super::OverKafka<3>:
+    delivers_everything_in_the_order_of_each_key,
     a_waiting_consumer_is_woken_and_hears_of_the_close,
     mistakes_have_answers,
 }

@@ -1,0 +1,180 @@
+//! A real Kafka broker for tests: a KRaft broker from Maven Central on free ports, with its data in a folder of its own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a broker may take to take connections.
+const START: Duration = Duration::from_secs(120);
+
+/// The folder of Kafka's jars, fetched once into the cache folder; `None` where it can't be had. Each call that says so
+/// prints one line and counts a skipped test; in CI it fails instead.
+pub fn kafka() -> Option<&'static Path> {
+    static JARS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let jars = JARS.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/fetch.sh");
+        let output = Command::new(script).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
+        if output.status.success() {
+            Ok(PathBuf::from(text(output.stdout)))
+        } else {
+            Err(text(output.stderr))
+        }
+    });
+    match jars {
+        Ok(jars) => Some(jars),
+        Err(reason) => {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "a test that needs Kafka can't be skipped in CI: {reason}"
+            );
+            let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+            // Written past the capture of test output, which would hide it.
+            let _ = writeln!(std::io::stderr(), "skipped, {count} so far: {reason}");
+            None
+        }
+    }
+}
+
+/// One broker. It ends when this is dropped, and when the process that started it ends however it ends.
+pub struct Broker {
+    dir: PathBuf,
+    ports: [u16; 2],
+    /// A folder to remove when the broker ends.
+    remove: Option<PathBuf>,
+    running: Option<Child>,
+}
+
+impl Broker {
+    /// Starts a new broker whose data lies in a folder, and waits until it takes connections. `None` where Kafka can't
+    /// be had.
+    pub fn start(dir: &Path) -> Option<Self> {
+        Self::start_in(dir, None)
+    }
+
+    fn start_in(dir: &Path, remove: Option<&Path>) -> Option<Self> {
+        let jars = kafka()?;
+        let ports = free_ports();
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("server.properties"), properties(dir, ports)).unwrap();
+        let formatted = java(jars)
+            .args(["kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config"])
+            .arg(dir.join("server.properties"))
+            .output()
+            .unwrap();
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let mut broker =
+            Self { dir: dir.to_owned(), ports, remove: remove.map(Path::to_owned), running: None };
+        broker.restart();
+        Some(broker)
+    }
+
+    /// The address of one broker for all tests of this process, which ends, with its data, when the process does.
+    pub fn shared() -> Option<String> {
+        static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
+        let start = || {
+            // Nothing is dropped at the end of a process, so the shell around the broker takes the folder away.
+            let dir = tempfile::tempdir().unwrap().keep();
+            Self::start_in(&dir, Some(&dir))
+        };
+        SHARED.get_or_init(start).as_ref().map(Self::address)
+    }
+
+    /// What a client is told: host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Kills it, as a power cut would. Its data stays.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            // The shell around it waits on its input, kills the broker when that ends, and waits for it.
+            drop(running.stdin.take());
+            running.wait().unwrap();
+        }
+    }
+
+    /// Starts it again over the same data and ports.
+    pub fn restart(&mut self) {
+        self.kill();
+        let jars = kafka().expect("it was there at the first start");
+        let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+        let around = "\"$@\" </dev/null & broker=$!; read -r end; kill -9 $broker; wait $broker 2>/dev/null; \
+                      [ -z \"$REMOVE\" ] || rm -rf \"$REMOVE\"";
+        let java = java(jars);
+        let mut running = Command::new("sh")
+            .args(["-c", around, "sh"])
+            .arg(java.get_program())
+            .args(java.get_args())
+            .arg("kafka.Kafka")
+            .arg(self.dir.join("server.properties"))
+            .env("REMOVE", self.remove.as_deref().unwrap_or(Path::new("")))
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[0]));
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(address).is_err() {
+            if Instant::now() > deadline {
+                drop(running.stdin.take());
+                let _ = running.wait();
+                let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+                panic!("the broker did not start; its log:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.running = Some(running);
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn java(jars: &Path) -> Command {
+    let mut java = Command::new("java");
+    // Small and quick to start: these brokers hold a few megabytes for a few seconds.
+    java.args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        .arg("-cp")
+        .arg(jars.join("*"));
+    java
+}
+
+fn properties(dir: &Path, [broker, controller]: [u16; 2]) -> String {
+    let data = dir.join("data");
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+         controller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         offsets.topic.replication.factor=1\n\
+         offsets.topic.num.partitions=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         group.initial.rebalance.delay.ms=0\n\
+         group.min.session.timeout.ms=1000\n",
+        data.display()
+    )
+}
+
+/// Two ports that nobody uses now.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
