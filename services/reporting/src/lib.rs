@@ -1,7 +1,7 @@
 //! The reporting API: links and instrumented mails out, delivery events in, settings, and reports over what was loaded.
 //!
 //! Invariants: no text that a stranger wrote becomes part of a statement, all of it travels as bound parameters; every
-//! figure comes from the views in `schema/clickhouse/0002_reports.sql` and from nowhere else; a key sees its own account,
+//! figure comes from the views in `schema/clickhouse` and from nowhere else; a key sees its own account,
 //! and another account looks like none at all; logs and metric labels carry the route's template and the status, never
 //! what stands in a path, a query or a body.
 //!
@@ -19,6 +19,7 @@ mod metrics;
 pub mod mint;
 mod problem;
 mod query;
+mod series;
 mod server;
 mod state;
 mod timeline;

@@ -2,6 +2,7 @@
 
 use crate::figures::{Figures, HitRow, MessageRow};
 use crate::problem::Problem;
+use crate::series::Bucket;
 use crate::window::{By, Window};
 use clickhouse::Client;
 use clickhouse::query::Query;
@@ -43,6 +44,24 @@ pub(crate) async fn message_groups(
     );
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// The figures of each bucket in which there is something; `group_key` is the bucket's first moment in milliseconds.
+pub(crate) async fn series(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+    buckets: &[Bucket],
+) -> Result<Vec<MessageRow>, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_series(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            suppress = {suppress: Array(String)}, edges = {edges: Array(Int64)})",
+    );
+    let edges: Vec<i64> = buckets.iter().map(|bucket| bucket.from.millis()).collect();
+    Ok(bound(query, account, window, suppress).param("edges", edges).fetch_all().await?)
 }
 
 /// The opens and clicks of each group of hits, the largest first; one more than `most` where there are more.

@@ -7,6 +7,7 @@ mod events;
 mod links;
 mod observe;
 mod reports;
+mod series;
 mod settings;
 mod table;
 
@@ -66,6 +67,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(links::instrument_mail))
         .routes(routes!(events::take_events))
         .routes(routes!(reports::summary))
+        .routes(routes!(series::timeseries))
         .routes(routes!(reports::breakdown))
         .routes(routes!(reports::timeline))
 }

@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "for the OpenAPI document; `window::Parameters` reads the query")]
-struct ReportParameters {
+pub(super) struct ReportParameters {
     /// The first moment, RFC 3339 or a date (its midnight in UTC). 30 days before `to` where it is left out.
     from: Option<String>,
     /// The first moment past the end. Now where it is left out.
@@ -41,7 +41,7 @@ struct ReportParameters {
 
 /// What a report is about.
 #[derive(Serialize, ToSchema)]
-struct Scoped {
+pub(super) struct Scoped {
     /// The account's name.
     account: String,
     /// The first moment.
@@ -190,7 +190,7 @@ pub(super) async fn timeline(
 }
 
 impl Scoped {
-    fn new(account: String, window: &Window, suppress: &[Class]) -> Self {
+    pub(super) fn new(account: String, window: &Window, suppress: &[Class]) -> Self {
         Self {
             account,
             from: window.from,
@@ -203,7 +203,11 @@ impl Scoped {
 
 /// The classes that a report leaves out. The account's setting is read anew for each report, from where every process
 /// writes it, so that the next answer follows a change.
-async fn in_force(app: &App, account: AccountNumber, window: &Window) -> Result<Vec<Class>, Problem> {
+pub(super) async fn in_force(
+    app: &App,
+    account: AccountNumber,
+    window: &Window,
+) -> Result<Vec<Class>, Problem> {
     match &window.suppress {
         Suppression::Classes(classes) => Ok(classes.clone()),
         Suppression::Account => Ok(app.accounts.settings(account).await?.0.suppress.classes()),
@@ -235,6 +239,6 @@ async fn groups(
     Ok(rows.into_iter().map(|row| Group::Messages(Box::new(group(row)))).collect())
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_clock(SystemTime::now())
 }

@@ -11,6 +11,7 @@ mod mails;
 mod oracle;
 mod recount;
 mod seed;
+mod series;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 mod timeline;

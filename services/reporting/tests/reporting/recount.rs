@@ -239,8 +239,34 @@ async fn recount(seed: u64) {
         for (key, row) in &rows {
             same(&format!("{by} `{key}`"), &question, row, &expected[key]);
         }
+        if random.chance(40) {
+            seen += recount_series(&mut random, &world, &oracle, &question).await;
+        }
     }
     assert!(seen > 100, "the questions hit nothing: {seen}");
+}
+
+/// Each bucket of a time series is recounted as a question of its own; how many messages were opened in all.
+async fn recount_series(random: &mut Random, world: &World, oracle: &Oracle<'_>, question: &Question) -> u64 {
+    // Not hundreds of buckets: the oracle counts all messages anew for each.
+    let short = question.to - question.from <= 24 * HOUR;
+    let interval = if short { "hour" } else { random.pick(&["day", "week", "month"]) };
+    let zone = random.pick(&["UTC", "Asia/Kathmandu", "America/New_York"]);
+    let query = format!("interval={interval}&tz={zone}&{}", query(question));
+    let answer = world.json(&format!("/v1/accounts/demo/reports/timeseries?{query}")).await;
+    let mut seen = 0;
+    for row in answer["rows"].as_array().unwrap() {
+        let mut row = row.clone();
+        row.as_object_mut().unwrap().remove("bucket");
+        let [from, to] = ["from", "to"].map(|name| {
+            let time = row.as_object_mut().unwrap().remove(name).unwrap();
+            millis(time.as_str().unwrap())
+        });
+        let expected = oracle.summary(&Question { from, to, ..question.clone() });
+        same(&format!("{interval} in {zone} from {from}"), question, &row, &expected);
+        seen += expected["opens"]["unique"].as_u64().unwrap();
+    }
+    seen
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,112 @@
+//! The figures over time.
+
+use super::answer::{Format, Json, ndjson};
+use super::reports::{ReportParameters, Scoped, in_force, now};
+use super::table;
+use crate::auth::{Caller, RawQuery, Segments};
+use crate::figures::{Figures, MessageRow};
+use crate::problem::Problem;
+use crate::query;
+use crate::series::{Bucket, Interval, Zone};
+use crate::state::App;
+use crate::window::Parameters;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use engagement::Timestamp;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::Scope;
+use utoipa::{IntoParams, ToSchema};
+
+/// How the window is cut.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the OpenAPI document; `series` reads the query")]
+struct SeriesParameters {
+    /// minute, hour, day (the default), week (from Monday) or month. One that makes more than 3000 buckets is refused.
+    interval: Option<String>,
+    /// A time zone of the IANA database, by whose clock and calendar the buckets begin; UTC where it is left out.
+    tz: Option<String>,
+}
+
+/// The figures of each bucket of the window.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Timeseries {
+    #[serde(flatten)]
+    scope: Scoped,
+    /// How long a bucket is.
+    #[schema(value_type = String)]
+    interval: &'static str,
+    /// By whose clock and calendar.
+    #[schema(value_type = String)]
+    tz: &'static str,
+    /// The buckets in order, empty ones too.
+    rows: Vec<Row>,
+}
+
+/// One bucket's figures: those of a summary with this `from` and `to`. They do not add up over buckets.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Row {
+    /// Where the bucket begins by clock and calendar, in local time; the window may begin later.
+    #[schema(format = DateTime)]
+    pub(super) bucket: String,
+    /// Its first moment in the window.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) from: Timestamp,
+    /// Its first moment past the end.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) to: Timestamp,
+    #[serde(flatten)]
+    pub(super) figures: Figures,
+}
+
+/// The figures of each minute, hour, day, week or month of the window, as JSON, CSV or NDJSON by `Accept`. With
+/// `cohort=sent` a message stands where it was sent, with all that ever happened to it. Uniques are exact within a bucket
+/// and do not add up over buckets. Needs `reports:read`.
+#[utoipa::path(get, path = "/v1/accounts/{account}/reports/timeseries", tag = "reports",
+    params(("account" = String, Path, description = "The account's name"), ReportParameters, SeriesParameters),
+    responses((status = 200, content(
+            (Timeseries = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn timeseries(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(account): Segments<String>,
+    RawQuery(pairs): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
+    let mut parameters = Parameters::new(pairs);
+    let interval = Interval::read(&mut parameters)?;
+    let zone = Zone::read(&mut parameters)?;
+    let window = parameters.window(now())?;
+    parameters.end()?;
+    let buckets = interval.buckets(&window, &zone)?;
+    let suppress = in_force(&app, number, &window).await?;
+    let found = query::series(&app.client, number, &window, &suppress, &buckets).await?;
+    let rows = rows(buckets, found);
+    match Format::preferred(&headers) {
+        Format::Json => {
+            let scope = Scoped::new(account, &window, &suppress);
+            Ok(Json(Timeseries { scope, interval: interval.as_str(), tz: zone.name, rows }).into_response())
+        }
+        Format::Csv => Ok(table::series(&rows)),
+        Format::Ndjson => ndjson(&rows),
+    }
+}
+
+/// A row for each bucket, of zeros where nothing was found.
+fn rows(buckets: Vec<Bucket>, found: Vec<MessageRow>) -> Vec<Row> {
+    let mut found: HashMap<String, Figures> =
+        found.into_iter().map(|row| (row.group_key.clone(), row.into())).collect();
+    let row = |bucket: Bucket| Row {
+        figures: found.remove(&bucket.from.millis().to_string()).unwrap_or_default(),
+        bucket: bucket.start,
+        from: bucket.from,
+        to: bucket.to,
+    };
+    buckets.into_iter().map(row).collect()
+}
