@@ -22,7 +22,7 @@ test-deps:
 
 test: test-deps engine
 	cargo build --locked --workspace
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 lint:
 	cargo fmt --all --check

@@ -35,7 +35,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().other_options(vec!["--locked".into(), "--offline".into()]).exec().unwrap()
+    // For this platform alone: what other systems would pull in is not downloaded, and not ours to ship.
+    let platform = vec!["--locked".into(), "--filter-platform".into(), "x86_64-unknown-linux-gnu".into()];
+    MetadataCommand::new().other_options(platform).exec().unwrap()
 }
 
 fn ours(metadata: &Metadata) -> BTreeMap<String, &Package> {
@@ -128,7 +130,7 @@ fn users_of(metadata: &Metadata, package: &Package) -> BTreeSet<String> {
     users.map(|node| metadata[&node.id].name.to_string()).collect()
 }
 
-/// The packages that end up in a build of ours for this machine: not what other systems or unused features pull in.
+/// The packages that end up in a build of ours: not what unused features pull in.
 fn used(metadata: &Metadata) -> Vec<&Package> {
     let resolve = metadata.resolve.as_ref().unwrap();
     let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
@@ -136,14 +138,7 @@ fn used(metadata: &Metadata) -> Vec<&Package> {
     let mut open: Vec<_> = metadata.workspace_members.iter().collect();
     while let Some(id) = open.pop() {
         if seen.insert(id) {
-            let linux = |target: &Option<cargo_metadata::cargo_platform::Platform>| match target {
-                None => true,
-                Some(platform) => !["windows", "wasm", "macos", "apple", "android"]
-                    .iter()
-                    .any(|other| platform.to_string().contains(other)),
-            };
-            let next =
-                nodes[id].deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| linux(&kind.target)));
+            let next = nodes[id].deps.iter();
             open.extend(next.map(|dep| &dep.pkg));
         }
     }
