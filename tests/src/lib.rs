@@ -9,7 +9,9 @@
 mod api;
 mod kafka;
 mod program;
+mod stage;
 
 pub use api::{Api, wait_until};
 pub use kafka::{Broker, kafka};
 pub use program::{Program, System, engine_library, program};
+pub use stage::{Stage, free_port};

@@ -75,6 +75,10 @@ impl Program {
         self
     }
 
+    pub(crate) fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
     /// Runs to the end.
     pub fn output(mut self) -> Output {
         self.command.output().unwrap()
@@ -154,10 +158,7 @@ impl System {
     pub async fn metric(&self, name: &str) -> f64 {
         let text =
             reqwest::get(format!("{}/metrics", self.told("admin"))).await.unwrap().text().await.unwrap();
-        let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
-        });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        metric(&text, name)
     }
 
     /// The log so far.
@@ -227,6 +228,14 @@ fn read_banner(child: &mut Child, log: &Path) -> String {
         let _ = child.wait();
         panic!("trueopen up did not come up; log:\n{}", std::fs::read_to_string(log).unwrap_or_default())
     })
+}
+
+/// The value of a metric over all labels in the text of `/metrics`.
+pub(crate) fn metric(text: &str, name: &str) -> f64 {
+    let lines = text.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+    });
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {

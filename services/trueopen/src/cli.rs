@@ -32,11 +32,16 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Run everything in one place: tracker, classifier, loader, reporting API and an embedded ClickHouse
     Up,
-    /// Run the tracker alone: pixel, redirect and unsubscribe server
+    /// Run the tracker alone: pixel, redirect and unsubscribe server, its journal forwarded to Kafka
     Track,
+    /// Run the classifier alone, from Kafka to Kafka
+    Classify,
+    /// Run the loader alone, from Kafka into the ClickHouse that the settings name
+    Load,
     /// Run the reporting API alone, over the ClickHouse that the settings name
     Report,
-    /// Bring the ClickHouse schema up to date: forward only, safe to repeat
+    /// Bring the ClickHouse schema up to date: forward only, safe to repeat. Where kafka.brokers are named, check the
+    /// topics, and make what is missing if kafka.create_topics allows it
     Migrate,
     /// Accounts: whose mails are tracked
     #[command(subcommand)]

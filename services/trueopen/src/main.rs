@@ -4,6 +4,8 @@ mod bootstrap;
 mod cli;
 mod commands;
 mod data_dir;
+mod forward;
+mod kafka;
 mod master_key;
 mod output;
 mod settings;
@@ -54,6 +56,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Up => up::up(settings).await,
             Command::Track => single::track(settings).await,
+            Command::Classify => single::classify(settings).await,
+            Command::Load => single::load(settings).await,
             Command::Report => single::report(settings).await,
             Command::Migrate => commands::migrate(&settings).await,
             Command::Account(command) => commands::account(&settings, command).await,

@@ -1,6 +1,7 @@
 //! All settings of the program, and where each comes from.
 
 use crate::cli::Common;
+use crate::kafka::KafkaSettings;
 use engagement::keys::KeyRing;
 use runtime::Secret;
 use runtime::config::ConfigError;
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) journal: JournalSettings,
     pub(crate) engine: EngineSettings,
     pub(crate) clickhouse: ClickHouseSettings,
+    pub(crate) kafka: KafkaSettings,
     pub(crate) tracker: tracker::Config,
     pub(crate) classifier: ClassifierSettings,
     pub(crate) loader: loader::Config,
@@ -38,8 +40,8 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdminSettings {
-    /// Where `/livez`, `/readyz` and `/metrics` are served; if not set, 127.0.0.1 and 9100 for `up` and `track`, 9103 for
-    /// `report`.
+    /// Where `/livez`, `/readyz` and `/metrics` are served; if not set, 127.0.0.1 and 9100 for `up` and `track`, 9101 for
+    /// `classify`, 9102 for `load`, 9103 for `report`.
     pub(crate) listen: Option<SocketAddr>,
 }
 
@@ -109,6 +111,7 @@ impl Default for Settings {
             journal: JournalSettings::default(),
             engine: EngineSettings::default(),
             clickhouse: ClickHouseSettings::default(),
+            kafka: KafkaSettings::default(),
             tracker: tracker::Config::default(),
             classifier: ClassifierSettings::default(),
             loader: loader::Config::default(),

@@ -1,21 +1,31 @@
-//! One stage by itself. Joined by Kafka they make a system of many machines; until then `track` fills its journal and
-//! `report` reads the ClickHouse that the settings name.
+//! One stage by itself, joined to the others by Kafka and a ClickHouse server.
+//!
+//! The tracker and the reporting API need neither to take a hit or an event: their journals are on this machine, and a
+//! forwarder takes the records on in order. Without `kafka.brokers` the journals just fill, as a buffer.
 
 use crate::data_dir::DataDir;
+use crate::forward::forward;
+use crate::kafka::Gate;
 use crate::settings::Settings;
-use crate::topics::{CLASSIFIER, DELIVERY, LOADER, RAW};
+use crate::topics::{CLASSIFIED, CLASSIFIER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, RAW};
 use crate::up::{ADMIN_PORT, admin_address};
 use crate::{Failure, master_key};
+use classifier::Ruleset;
+use classifier::stage::{Classifier, Topics as ClassifierTopics};
+use loader::Loader;
 use reporting::Reporting;
-use runtime::{Admin, Readiness, Stages, lifecycle, telemetry};
+use runtime::{Admin, Readiness, Shutdown, Stages, lifecycle, telemetry};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Accounts, Directory};
-use stream::Topic;
+use stream::{Cluster, Topic};
 use tracing::{info, warn};
 use tracker::Tracker;
 
-/// The admin port of `report`.
+/// The admin ports of the stages; that of `track` is `up`'s.
+const CLASSIFY_ADMIN_PORT: u16 = 9101;
+const LOAD_ADMIN_PORT: u16 = 9102;
 const REPORT_ADMIN_PORT: u16 = 9103;
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 
@@ -24,9 +34,10 @@ const REFRESH_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
+    let cluster = settings.kafka.cluster()?;
     let _held = DataDir::take(&settings.data_dir)?;
     let ring = master_key::load_or_create(&settings.master_key_file(), &settings.data_dir)?;
-    let raw = Topic::open(settings.topic(RAW, &[CLASSIFIER]))?;
+    let raw = Topic::open(settings.topic(RAW, &[reader(cluster.as_ref(), CLASSIFIER)]))?;
     let directory = Directory::load(&settings.directory_copy());
     let readiness = Readiness::new();
     let topic = raw.clone();
@@ -37,6 +48,9 @@ pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
     info!(tracker = %tracker.address()?, admin = %admin.address()?, "tracker serving");
     let mut stages = Stages::new();
     stages.start("tracker", |shutdown| tracker.run(shutdown.requested()));
+    if let Some(cluster) = &cluster {
+        forward(&mut stages, &settings, cluster, &raw, RAW)?;
+    }
     if settings.clickhouse.url.is_some() {
         let accounts = Accounts::new(settings.connection()?.client());
         keep_fresh(&mut stages, directory, accounts);
@@ -44,6 +58,86 @@ pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
     let result = stages.run(stop, settings.stop_deadline()).await;
     raw.close().await;
+    close(cluster).await;
+    Ok(result?)
+}
+
+/// Runs the classifier alone: from Kafka to Kafka.
+pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
+    telemetry::init(&settings.log)?;
+    let stop = lifecycle::stop_signal()?;
+    let cluster = settings.kafka.required_cluster("classify")?;
+    let (gate, readiness) = gate(&cluster);
+    let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
+    info!(admin = %admin.address()?, "classifier starting");
+    let mut stages = Stages::new();
+    let stage = settings.classifier.stage();
+    let kafka = settings.kafka.clone();
+    stages.start("classifier", |shutdown| async move {
+        let open = gate.open(&kafka, [RAW, CLASSIFIED, DEAD_LETTER], &[CLASSIFIER]);
+        let Some([raw, classified, dead_letter]) = unless_stopped(open, &shutdown).await? else {
+            return Ok(());
+        };
+        let topics = ClassifierTopics {
+            raw: raw.clone(),
+            classified: classified.clone(),
+            dead_letter: dead_letter.clone(),
+        };
+        let classifier = Classifier::build(stage, topics, Arc::new(Ruleset::builtin()))?;
+        let result = classifier.run(shutdown.requested()).await;
+        for topic in [raw, classified, dead_letter] {
+            topic.close().await;
+        }
+        result.map_err(Failure::from)
+    });
+    stages.start("admin", |shutdown| admin.run(shutdown.requested()));
+    let result = stages.run(stop, settings.stop_deadline()).await;
+    close(Some(cluster)).await;
+    Ok(result?)
+}
+
+/// Runs the loader alone: from Kafka into ClickHouse.
+pub(crate) async fn load(settings: Settings) -> Result<(), Failure> {
+    telemetry::init(&settings.log)?;
+    let stop = lifecycle::stop_signal()?;
+    let cluster = settings.kafka.required_cluster("load")?;
+    let connection = settings.connection()?;
+    let _held = DataDir::take(&settings.data_dir)?;
+    let accounts = Accounts::new(connection.client());
+    let directory = Directory::load(&settings.directory_copy());
+    refresh(&directory, &accounts).await;
+    let (gate, readiness) = gate(&cluster);
+    let admin = Admin::build(admin_address(&settings, LOAD_ADMIN_PORT), readiness.clone()).await?;
+    info!(admin = %admin.address()?, "loader starting");
+    let mut stages = Stages::new();
+    let (config, kafka, client) = (settings.loader.clone(), settings.kafka.clone(), connection.client());
+    let copy = directory.clone();
+    stages.start("loader", |shutdown| async move {
+        let groups = [config.group.as_str()];
+        let open = gate.open(&kafka, [CLASSIFIED, DELIVERY, DEAD_LETTER], &groups);
+        let Some([classified, delivery, dead_letter]) = unless_stopped(open, &shutdown).await? else {
+            return Ok(());
+        };
+        let dependencies = loader::Dependencies {
+            client,
+            directory: copy,
+            classified: classified.clone(),
+            delivery: delivery.clone(),
+            dead_letter: dead_letter.clone(),
+        };
+        let loader = Loader::build(config, dependencies)?;
+        let health = loader.health();
+        readiness.add("clickhouse", move || health.check());
+        let result = loader.run(shutdown.requested()).await;
+        for topic in [classified, delivery, dead_letter] {
+            topic.close().await;
+        }
+        result.map_err(Failure::from)
+    });
+    keep_fresh(&mut stages, directory, accounts);
+    stages.start("admin", |shutdown| admin.run(shutdown.requested()));
+    let result = stages.run(stop, settings.stop_deadline()).await;
+    close(Some(cluster)).await;
     Ok(result?)
 }
 
@@ -51,15 +145,14 @@ pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
 pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
+    let cluster = settings.kafka.cluster()?;
     let connection = settings.connection()?;
     let _held = DataDir::take(&settings.data_dir)?;
     let ring = Arc::new(settings.ring()?);
-    let delivery = Topic::open(settings.topic(DELIVERY, &[LOADER]))?;
+    let delivery = Topic::open(settings.topic(DELIVERY, &[reader(cluster.as_ref(), LOADER)]))?;
     let accounts = Accounts::new(connection.client());
     let directory = Directory::load(&settings.directory_copy());
-    if let Err(error) = directory.refresh(&accounts).await {
-        warn!(%error, "accounts could not be refreshed, the last good copy stays in force");
-    }
+    refresh(&directory, &accounts).await;
     let readiness = Readiness::new();
     let topic = delivery.clone();
     readiness.add("journal", move || topic.healthy());
@@ -80,11 +173,53 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     info!(report = %reporting.address()?, admin = %admin.address()?, "reporting API serving");
     let mut stages = Stages::new();
     stages.start("reporting", |shutdown| reporting.run(shutdown.requested()));
+    if let Some(cluster) = &cluster {
+        forward(&mut stages, &settings, cluster, &delivery, DELIVERY)?;
+    }
     keep_fresh(&mut stages, directory, accounts);
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
     let result = stages.run(stop, settings.stop_deadline()).await;
     delivery.close().await;
+    close(cluster).await;
     Ok(result?)
+}
+
+/// Who reads a journal: the forwarder where there is a Kafka, else whoever would in one place.
+fn reader(cluster: Option<&Cluster>, otherwise: &'static str) -> &'static str {
+    if cluster.is_some() { FORWARDER } else { otherwise }
+}
+
+/// A stage that is nothing without Kafka is ready once its topics are open and brokers answer.
+fn gate(cluster: &Cluster) -> (Gate, Readiness) {
+    let gate = Gate::new(cluster);
+    let readiness = Readiness::new();
+    let check = gate.clone();
+    readiness.add("kafka", move || check.check());
+    (gate, readiness)
+}
+
+/// What comes of some work, or nothing when a stop is asked for first.
+pub(crate) async fn unless_stopped<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+    shutdown: &Shutdown,
+) -> Result<Option<T>, Failure> {
+    tokio::select! {
+        biased;
+        () = shutdown.clone().requested() => Ok(None),
+        done = work => done.map(Some),
+    }
+}
+
+async fn close(cluster: Option<Cluster>) {
+    if let Some(cluster) = cluster {
+        cluster.close().await;
+    }
+}
+
+async fn refresh(directory: &Directory, accounts: &Accounts) {
+    if let Err(error) = directory.refresh(accounts).await {
+        warn!(%error, "accounts could not be refreshed, the last good copy stays in force");
+    }
 }
 
 fn keep_fresh(stages: &mut Stages, directory: Directory, accounts: Accounts) {

@@ -12,6 +12,8 @@ pub(crate) const DEAD_LETTER: &str = "deadletter";
 pub(crate) const CLASSIFIER: &str = "classifier";
 /// The consumer group of the loader.
 pub(crate) const LOADER: &str = "loader";
+/// The one reader of a journal that Kafka is fed from.
+pub(crate) const FORWARDER: &str = "forwarder";
 
 /// All topics of one place.
 #[derive(Clone)]

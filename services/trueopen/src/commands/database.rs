@@ -4,8 +4,13 @@ use crate::cli::{AccountCommand, KeyCommand, SettingsCommand};
 use crate::settings::Settings;
 use crate::{Failure, output};
 use engagement::AccountId;
+use std::time::Duration;
 use store::{Account, Accounts, Scope};
+use stream::ClusterError;
 
+/// How often, and after which pause, topics that were just made are looked for.
+const SHOWN_TRIES: u32 = 50;
+const SHOWN_PAUSE: Duration = Duration::from_millis(200);
 /// Who the audit log says did it.
 const BY: &str = "command line";
 
@@ -19,7 +24,32 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<(), Failure> {
             migrated.version, migrated.applied
         ));
     }
-    Ok(())
+    topics(settings).await
+}
+
+/// Makes missing topics where that is allowed, and checks all of them.
+async fn topics(settings: &Settings) -> Result<(), Failure> {
+    let Some(cluster) = settings.kafka.cluster()? else { return Ok(()) };
+    let specs = settings.kafka.specs(&[]);
+    if settings.kafka.create_topics {
+        let made = cluster.create_missing(&specs).await?;
+        if !made.is_empty() {
+            output::line(&format!("made topics {}", made.join(", ")));
+        }
+    }
+    // A topic that was just made takes a moment to show at every broker.
+    for _ in 0..SHOWN_TRIES {
+        match cluster.open(&specs, &[]).await {
+            Err(ClusterError::Missing { .. }) if settings.kafka.create_topics => {}
+            checked => {
+                checked?;
+                output::line("the topics are as they have to be");
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(SHOWN_PAUSE).await;
+    }
+    Err("the topics that were made don't show yet: run it again".into())
 }
 
 pub(crate) async fn account(settings: &Settings, command: AccountCommand) -> Result<(), Failure> {

@@ -1,0 +1,224 @@
+//! Beyond one machine: each stage a process of its own, joined by a real Kafka broker and a real ClickHouse engine.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
+use acceptance::{Api, Broker, Program, Stage, engine_library, free_port, program, wait_until};
+use embedded::{Engine, EngineConfig};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the broker is away while hits go on.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// What all stages are told.
+struct Place {
+    dir: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    fn new(dir: &Path, broker: &str, engine: &Engine) -> Self {
+        let url = engine.url();
+        let password = engine.password();
+        let pairs = [
+            ("TRUEOPEN_KAFKA__BROKERS", broker),
+            ("TRUEOPEN_KAFKA__CREATE_TOPICS", "true"),
+            ("TRUEOPEN_KAFKA__PARTITIONS", "3"),
+            ("TRUEOPEN_KAFKA__REPLICATION", "1"),
+            ("TRUEOPEN_KAFKA__MIN_INSYNC_REPLICAS", "1"),
+            ("TRUEOPEN_KAFKA__APPEND_SECONDS", "3"),
+            ("TRUEOPEN_KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "6000"),
+            ("TRUEOPEN_CLICKHOUSE__URL", url.as_str()),
+            ("TRUEOPEN_CLICKHOUSE__PASSWORD", &password),
+        ];
+        let mut variables: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        for name in ["TRUEOPEN_TRACKER__LISTEN", "TRUEOPEN_REPORT__LISTEN"] {
+            variables.push((name.to_owned(), format!("127.0.0.1:{}", free_port())));
+        }
+        // One key for all: what one stage seals another opens.
+        let config = dir.join("trueopen.toml");
+        std::fs::write(&config, format!("master_key_file = {:?}\n", dir.join("master.key"))).unwrap();
+        variables.push(("TRUEOPEN_CONFIG".to_owned(), config.display().to_string()));
+        Self { dir: dir.to_owned(), variables }
+    }
+
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables = self.variables.clone();
+        variables.push((name.to_owned(), value.to_owned()));
+        Self { dir: self.dir.clone(), variables }
+    }
+
+    fn start(&self, stage: &'static str) -> Stage {
+        Stage::start(stage, &self.dir, &self.variables)
+    }
+
+    fn variable(&self, name: &str) -> &str {
+        &self.variables.iter().find(|(known, _)| known == name).unwrap().1
+    }
+
+    /// Runs a command to its end; what it printed.
+    fn command(&self, arguments: &[&str]) -> String {
+        let mut program = Program::new(&self.dir.join("commands"), arguments);
+        for (name, value) in &self.variables {
+            program = program.env(name, value);
+        }
+        let output = program.output();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+async fn engine(dir: &Path) -> Engine {
+    let listen = format!("127.0.0.1:{}", free_port()).parse().unwrap();
+    let config = EngineConfig::new(
+        engine_library().to_owned(),
+        dir.join("clickhouse"),
+        listen,
+        program().to_owned(),
+        ["engine"],
+    );
+    Engine::start(config).await.unwrap()
+}
+
+/// Opens the pixels of some messages, each once, and notes how long the slowest reader waited.
+async fn open(pixels: &[String]) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for pixel in pixels {
+        let asked = Instant::now();
+        assert_eq!(reqwest::get(pixel).await.unwrap().status(), 200);
+        slowest = slowest.max(asked.elapsed());
+    }
+    slowest
+}
+
+/// Whether a stage is not ready, and says why in these words.
+async fn says(stage: &Stage, text: &str) -> bool {
+    let (status, told) = stage.readiness().await;
+    status == 503 && told.contains(text)
+}
+
+async fn opens(api: &Api) -> (u64, u64) {
+    let summary = api.get("/v1/accounts/demo/reports/summary?suppress=none").await;
+    let summary: Value = summary.json().await.unwrap();
+    let count = |name: &str| summary["opens"][name].as_u64().unwrap_or(0);
+    (count("total"), count("unique"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hits_are_reported_exactly_once_whatever_dies() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut broker) = Broker::start(&dir.path().join("kafka")) else { return };
+    let engine = engine(dir.path()).await;
+    let place = Place::new(dir.path(), &broker.address(), &engine);
+    let told = place.command(&["migrate"]);
+    assert!(told.contains("made topics") && told.contains("engagement.raw"), "{told}");
+    let told = place.command(&["migrate"]);
+    assert!(!told.contains("made topics") && told.contains("as they have to be"), "{told}");
+    place.command(&["account", "create", "demo"]);
+    let mut key = vec!["key", "create", "--account", "demo"];
+    for scope in ["reports:read", "events:write", "settings:write"] {
+        key.extend(["--scope", scope]);
+    }
+    let key = place.command(&key);
+
+    let mut track = place.start("track");
+    track.ready().await;
+    let (mut classify, mut load, mut report) =
+        (place.start("classify"), place.start("load"), place.start("report"));
+    for stage in [&mut classify, &mut load, &mut report] {
+        stage.ready().await;
+    }
+    let api = Api::new(&format!("http://{}", place.variable("TRUEOPEN_REPORT__LISTEN")), &key);
+    let mut pixels = Vec::new();
+    for number in 0..100 {
+        let mail = api.links(&format!("message-{number}"), &[]).await;
+        pixels.push(mail["pixel_url"].as_str().unwrap().to_owned());
+    }
+
+    // Processes die between hits.
+    open(&pixels[..20]).await;
+    wait_until(|| opens(&api), |count| *count == (20, 20)).await;
+    classify.kill();
+    open(&pixels[20..30]).await;
+    classify.restart();
+    open(&pixels[30..40]).await;
+    load.kill();
+    open(&pixels[40..50]).await;
+    load.restart();
+    wait_until(|| opens(&api), |count| *count == (50, 50)).await;
+
+    // The broker is away, and readers and senders notice nothing.
+    broker.kill();
+    let back = Instant::now() + AWAY;
+    let mut slowest = Duration::ZERO;
+    for pixel in &pixels[50..] {
+        slowest = slowest.max(open(std::slice::from_ref(pixel)).await);
+        tokio::time::sleep(AWAY / 60).await;
+    }
+    let delivered = json!({"type": "delivered", "message_id": "message-99", "at": "2026-11-20T10:00:00Z",
+        "recipient_domain": "example.org"});
+    let (status, answer) = api.events(&delivered.to_string()).await;
+    assert_eq!((status.as_u16(), &answer["accepted"]), (202, &json!(1)), "{answer}");
+    tokio::time::sleep(back.saturating_duration_since(Instant::now())).await;
+    assert!(slowest < Duration::from_secs(2), "a reader waited {slowest:?}");
+    assert_eq!(track.readiness().await.0, 200, "the tracker needs no broker");
+    assert_eq!(classify.readiness().await.0, 503, "the classifier says that it has none");
+    track.kill();
+    track.restart();
+    broker.restart();
+
+    wait_until(|| opens(&api), |count| *count == (100, 100)).await;
+    wait_until(
+        || async { api.timeline("message-99").await.text().await.unwrap() },
+        |timeline| timeline.contains("\"delivered\"") && timeline.contains("\"open\""),
+    )
+    .await;
+    // Received, and nothing left on the way.
+    wait_until(|| track.metric("trueopen_stream_forward_waiting_records"), |waiting| *waiting == 0.0).await;
+    assert_eq!(load.metric("trueopen_loader_dead_lettered_records_total").await, 0.0);
+    assert_eq!(opens(&api).await, (100, 100));
+    for stage in [track, classify, load, report] {
+        stage.stop();
+    }
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_at_the_start_is_said_and_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path()).await;
+    // No broker at all: the tracker serves, the classifier waits and says why, once.
+    let nowhere = format!("127.0.0.1:{}", free_port());
+    let place = Place::new(dir.path(), &nowhere, &engine);
+    let mut track = place.start("track");
+    track.ready().await;
+    let pixel = format!("http://{}/o/x.gif", place.variable("TRUEOPEN_TRACKER__LISTEN"));
+    assert_eq!(reqwest::get(pixel).await.unwrap().status(), 200);
+    let classify = place.start("classify");
+    wait_until(|| says(&classify, "no kafka broker answers"), |said| *said).await;
+    assert!(classify.log().contains("waiting for kafka"));
+    track.stop();
+    classify.stop();
+
+    // A broker without the topics, and making them forbidden.
+    let Some(broker) = Broker::start(&dir.path().join("kafka")) else { return };
+    let address = broker.address();
+    let place = Place::new(dir.path(), &address, &engine).with("TRUEOPEN_KAFKA__CREATE_TOPICS", "false");
+    let classify = place.start("classify");
+    wait_until(|| says(&classify, "kafka has no topic engagement.raw"), |said| *said).await;
+    // Made after all, it goes on by itself.
+    let allowed = place.with("TRUEOPEN_KAFKA__CREATE_TOPICS", "true");
+    allowed.command(&["migrate"]);
+    let mut classify = classify;
+    classify.ready().await;
+    classify.stop();
+
+    // Too few copies for what is promised.
+    let promised = place.with("TRUEOPEN_KAFKA__MIN_INSYNC_REPLICAS", "2");
+    let classify = promised.start("classify");
+    wait_until(|| says(&classify, "min.insync.replicas = 1, at least 2 is needed"), |said| *said).await;
+    classify.stop();
+    engine.stop().await.unwrap();
+}
