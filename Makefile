@@ -1,7 +1,7 @@
 # The two commands that matter: `make up` runs everything, `make test` proves it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up engine test test-deps lint bench bench-deps
+.PHONY: help up build-deps engine kafka test test-deps lint bench bench-deps
 
 help:
 	@echo "make up         run trueopen: tracker, classifier, loader, reporting API, embedded ClickHouse"
@@ -10,17 +10,25 @@ help:
 	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
 
 # The engine's library, fetched from npm once into a cache folder outside the checkout. DATA=dir chooses the data directory.
-up:
+up: build-deps
 	@library=$$(services/embedded/fetch.sh) && cargo build --release --locked -p trueopen && \
 	TRUEOPEN_ENGINE__LIBRARY=$$library exec target/release/trueopen up $(if $(DATA),--data-dir $(DATA))
+
+# librdkafka is built from source and links the system's OpenSSL.
+build-deps:
+	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
 
 engine:
 	@services/embedded/fetch.sh >/dev/null
 
-test-deps:
-	@tests/deps.sh chromium
+# A broker for tests, fetched from Maven Central once; without it the tests that need one say so and are counted.
+kafka:
+	@tests/kafka/fetch.sh >/dev/null || [ -z "$$CI" ]
 
-test: test-deps engine
+test-deps:
+	@tests/deps.sh chromium java mvn
+
+test: build-deps test-deps engine kafka
 	cargo build --locked --workspace
 	cargo test --locked --workspace --no-fail-fast
 

@@ -10,7 +10,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "missing:$missing (install as root with apt-get, or the tests that need them are skipped)" >&2
     exit 0
 fi
-packages=$(echo "$missing" | sed 's/\bnginx\b/nginx-light/')
+packages=$(echo "$missing" | sed 's/\bnginx\b/nginx-light/; s/\bjava\b/openjdk-17-jre-headless/; s/\bmvn\b/maven/')
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # one word a package

@@ -30,7 +30,7 @@ impl Place {
             ("TRUEOPEN_KAFKA__APPEND_SECONDS", "3"),
             ("TRUEOPEN_KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "6000"),
             ("TRUEOPEN_CLICKHOUSE__URL", url.as_str()),
-            ("TRUEOPEN_CLICKHOUSE__PASSWORD", &password),
+            ("TRUEOPEN_CLICKHOUSE__PASSWORD", password),
         ];
         let mut variables: Vec<_> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
