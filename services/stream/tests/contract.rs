@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use acceptance::Broker;
@@ -239,4 +240,68 @@ async fn bytes_that_are_no_record_are_delivered_as_such() {
     assert_eq!(delivered[1].record, Ok(record(1, 1)));
     consumer.commit(0, delivered[1].offset + 1).unwrap();
     assert_eq!(consumer.lag(), 0);
+}
+
+/// Reads and commits until told to stop; what it read.
+async fn member(
+    mut consumer: stream::Consumer,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+    seen: Arc<Mutex<Vec<u64>>>,
+) -> HashSet<u32> {
+    let mut partitions = HashSet::new();
+    loop {
+        let batch = tokio::select! {
+            _ = stop.wait_for(|asked| *asked) => return partitions,
+            batch = consumer.next(50, 1 << 20) => batch.unwrap(),
+        };
+        for delivered in &batch {
+            partitions.insert(delivered.partition);
+            let payload = delivered.record.clone().unwrap().payload;
+            seen.lock().unwrap().push(std::str::from_utf8(&payload).unwrap().parse().unwrap());
+        }
+        commit(&consumer, &batch);
+    }
+}
+
+/// Members of a group over Kafka share its partitions; one that joins or leaves costs repeats at most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_come_and_go_and_nothing_is_skipped() {
+    let Some(backing) = OverKafka::<4>::new() else { return };
+    let topic = backing.open(&["group"]).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let start = |stop: &tokio::sync::watch::Sender<bool>| {
+        let consumer = topic.consumer("group").unwrap();
+        tokio::spawn(member(consumer, stop.subscribe(), Arc::clone(&seen)))
+    };
+    let has_seen = async |numbers: std::ops::Range<u64>| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let seen: HashSet<u64> = seen.lock().unwrap().iter().copied().collect();
+            if numbers.clone().all(|number| seen.contains(&number)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "only {} of {numbers:?} came", seen.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (stop_first, stop_second) =
+        (tokio::sync::watch::Sender::new(false), tokio::sync::watch::Sender::new(false));
+    let first = start(&stop_first);
+    topic.append_all((0..1000).map(|number| record(number, number)).collect()).await.unwrap();
+    has_seen(0..1000).await;
+    // The second takes over some partitions while records go on; then the first leaves and the second has all.
+    let second = start(&stop_second);
+    for number in 1000..2000 {
+        topic.append(record(number, number)).await.unwrap();
+    }
+    has_seen(1000..2000).await;
+    stop_first.send_replace(true);
+    assert_eq!(first.await.unwrap().len(), 4, "the first had all partitions before the second came");
+    topic.append_all((2000..3000).map(|number| record(number, number)).collect()).await.unwrap();
+    has_seen(2000..3000).await;
+    stop_second.send_replace(true);
+    assert_eq!(second.await.unwrap().len(), 4, "the second took over all partitions");
+    let repeats = seen.lock().unwrap().len() - 3000;
+    assert!(repeats < 1500, "{repeats} repeats: positions were not handed over");
+    topic.close().await;
 }

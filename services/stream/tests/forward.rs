@@ -60,7 +60,10 @@ async fn read(consumer: &mut Consumer, numbers: std::ops::Range<u32>) -> HashMap
 async fn everything_arrives_in_order_whatever_the_broker_does() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut broker) = Broker::start(&folder.path().join("kafka")) else { return };
-    let config = KafkaConfig { append_limit: Duration::from_secs(2), ..KafkaConfig::new(broker.address()) };
+    let mut config =
+        KafkaConfig { append_limit: Duration::from_secs(2), ..KafkaConfig::new(broker.address()) };
+    config.settings.insert("session.timeout.ms".to_owned(), "3000".to_owned());
+    config.settings.insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
     let cluster = Cluster::new(config).unwrap();
     let specs = [spec("target"), spec("dead")];
     let deadline = Instant::now() + Duration::from_secs(60);
