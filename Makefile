@@ -26,7 +26,7 @@ kafka:
 	@tests/kafka/fetch.sh >/dev/null || [ -z "$$CI" ]
 
 test-deps:
-	@tests/deps.sh chromium java mvn
+	@tests/deps.sh chromium docker-compose java mvn
 
 test: build-deps test-deps engine kafka
 	cargo build --locked --workspace

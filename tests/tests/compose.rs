@@ -1,0 +1,110 @@
+//! docker-compose.yml and the Dockerfile, as far as they can be held to without a Docker engine: a compose parser takes
+//! the file, it names what there is, and the program takes every setting that it gives.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
+use acceptance::Program;
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PASSWORD: &str = "opensesame";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The file with the variables of `.env` in place.
+fn compose() -> Value {
+    let text = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
+    let text = text
+        .replace("${CLICKHOUSE_PASSWORD:?set it in .env}", PASSWORD)
+        .replace("${TRACKING_BASE_URL:-http://localhost:8080}", "http://localhost:8080");
+    assert!(!text.contains("${"), "a variable that this test does not know");
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .map(|items| items.iter().map(|item| item.as_str().unwrap()).collect())
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_compose_parser_takes_it() {
+    let parsed = Command::new("docker-compose")
+        .args(["--file", "docker-compose.yml", "config", "--quiet"])
+        .current_dir(root())
+        .env("CLICKHOUSE_PASSWORD", PASSWORD)
+        .output();
+    match parsed {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "docker-compose: {error}");
+            let _ = writeln!(std::io::stderr(), "skipped: docker-compose: {error}");
+        }
+    }
+}
+
+#[test]
+fn everything_it_names_is_there_and_pinned() {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap();
+    for stage in ["migrate", "track", "classify", "load", "report"] {
+        let service = &services[stage];
+        assert_eq!(strings(&service["command"])[0], stage);
+        assert_eq!(service["read_only"], true, "{stage}");
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{stage}");
+    }
+    for (name, service) in services {
+        let (_, tag) = service["image"].as_str().unwrap().rsplit_once(':').expect("an image with a tag");
+        assert!(tag.starts_with(|digit: char| digit.is_ascii_digit()), "{name}: {tag} is no version");
+        for other in service["depends_on"].as_object().into_iter().flat_map(|others| others.keys()) {
+            assert!(services.contains_key(other), "{name} depends on {other}");
+        }
+        for volume in strings(&service["volumes"]) {
+            let volume = volume.split(':').next().unwrap();
+            assert!(compose["volumes"].as_object().unwrap().contains_key(volume), "{name}: {volume}");
+        }
+        if name != "migrate" {
+            assert!(service["healthcheck"]["test"].is_array(), "{name} has no health check");
+        }
+    }
+    // The image does not run as root, and the broker is the one that the tests run.
+    let dockerfile = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
+    assert!(dockerfile.contains("\nUSER 10001:10001\n"));
+    let toolchain = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
+    let rust = dockerfile.split("FROM rust:").nth(1).unwrap().split('-').next().unwrap();
+    assert!(
+        toolchain.contains(rust),
+        "the Dockerfile builds with Rust {rust}, rust-toolchain.toml says {toolchain}"
+    );
+    let pom = std::fs::read_to_string(root().join("tests/kafka/pom.xml")).unwrap();
+    let kafka = services["kafka"]["image"].as_str().unwrap().rsplit(':').next().unwrap();
+    assert!(pom.contains(&format!("<version>{kafka}</version>")), "the tests run another Kafka than {kafka}");
+}
+
+#[test]
+fn the_program_takes_every_setting_that_it_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let compose = compose();
+    for stage in ["migrate", "track", "classify", "load", "report"] {
+        let service = &compose["services"][stage];
+        let mut arguments = vec!["config"];
+        arguments.extend(&strings(&service["command"])[1..]);
+        let mut program = Program::new(dir.path(), &arguments);
+        for (name, value) in service["environment"].as_object().unwrap() {
+            program = program.env(name, value.as_str().unwrap());
+        }
+        let output = program.output();
+        assert!(output.status.success(), "{stage}: {}", String::from_utf8_lossy(&output.stderr));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        for shown in ["kafka:9092", "http://clickhouse:8123", "database = \"trueopen\"", "format = \"json\""]
+        {
+            assert!(printed.contains(shown), "{stage} lacks {shown}: {printed}");
+        }
+        assert!(!printed.contains(PASSWORD), "{printed}");
+    }
+}
