@@ -136,6 +136,7 @@ fn help_reads_well() {
         "instrument",
         "explain",
         "classify-file",
+        "simulate",
         "config",
     ] {
         assert!(

@@ -66,6 +66,8 @@ pub(crate) enum Command {
         /// The file; `-` reads standard input
         file: PathBuf,
     },
+    /// Make up a campaign and play it against a running system, so that reports show figures
+    Simulate(SimulateArgs),
     /// Print the settings in force, secrets masked
     Config,
     /// Run the embedded ClickHouse engine; `up` starts this by itself
@@ -207,6 +209,31 @@ pub(crate) struct ExplainArgs {
     /// Print the verdict as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// How many mails, each to one recipient
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) recipients: u64,
+    /// The same seed makes the same campaign
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The account
+    #[arg(long, default_value = crate::bootstrap::DEMO)]
+    pub(crate) account: String,
+    /// The most requests a second
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// A key with the scope events:write; admin.key in the data directory if not given
+    #[arg(long, env = "TRUEOPEN_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// The reporting API; where the settings say it listens if not given
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// The tracker; where the settings say it listens if not given. Loopback or the configured one only
+    #[arg(long, value_name = "URL")]
+    pub(crate) tracker: Option<String>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

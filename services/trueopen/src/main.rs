@@ -9,6 +9,7 @@ mod kafka;
 mod master_key;
 mod output;
 mod settings;
+mod simulate;
 mod single;
 mod topics;
 mod up;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Migrate => commands::migrate(&settings).await,
             Command::Account(command) => commands::account(&settings, command).await,
             Command::Key(command) => commands::key(&settings, command).await,
+            Command::Simulate(args) => simulate::simulate(&settings, args).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }
