@@ -137,6 +137,7 @@ fn help_reads_well() {
         "explain",
         "classify-file",
         "simulate",
+        "verify",
         "config",
     ] {
         assert!(

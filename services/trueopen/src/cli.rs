@@ -68,6 +68,12 @@ pub(crate) enum Command {
     },
     /// Make up a campaign and play it against a running system, so that reports show figures
     Simulate(SimulateArgs),
+    /// Recount the reports from the raw events and compare; fails when something differs
+    Verify {
+        /// The account; all if not given
+        #[arg(long)]
+        account: Option<String>,
+    },
     /// Print the settings in force, secrets masked
     Config,
     /// Run the embedded ClickHouse engine; `up` starts this by itself

@@ -13,6 +13,7 @@ mod simulate;
 mod single;
 mod topics;
 mod up;
+mod verify;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -64,6 +65,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Account(command) => commands::account(&settings, command).await,
             Command::Key(command) => commands::key(&settings, command).await,
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
+            Command::Verify { account } => verify::verify(&settings, account).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }
