@@ -85,11 +85,16 @@ impl<T: Kept> Message<T> {
     }
 
     /// Takes the time of a delivery; the earliest one counts. Calls back with the verdicts that it corrects.
-    pub fn delivered(&mut self, at: Timestamp, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
+    pub fn delivered(&mut self, at: Timestamp, ruleset: &Ruleset, say: impl FnMut(Revised<'_, T>)) {
         if self.delivered_at.is_some_and(|known| known <= at) {
             return;
         }
         self.delivered_at = Some(at);
+        self.review(ruleset, say);
+    }
+
+    /// Judges every hit again, and calls back with the verdicts that are other than was said last.
+    pub fn review(&mut self, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
         self.mark(ruleset);
         for index in 0..self.window.len() {
             self.say(index, ruleset, false, true, &mut say);

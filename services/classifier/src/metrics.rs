@@ -1,4 +1,5 @@
-//! The classifier's metrics. Consumed = classified + dead-lettered, counted once their records are durable.
+//! The classifier's metrics. Consumed = classified + dead-lettered, counted once their records are durable; corrections
+//! are counted beside that.
 
 use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, register_histogram, register_int_counter,
@@ -85,5 +86,56 @@ pub(crate) static BATCH_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
 /// Records of the raw topic that wait for a verdict.
 pub(crate) static LAG: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!("trueopen_classifier_lag_records", "records of the raw topic that wait for a verdict")
+        .expect("the name is registered once")
+});
+
+/// Corrections appended: higher revisions of hits classified before.
+pub(crate) static CORRECTIONS: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_corrections_total",
+        "higher revisions appended of hits that were classified before"
+    )
+    .expect("the name is registered once")
+});
+
+/// Corrections that the classified topic refused for their length, set aside in the dead-letter topic.
+pub(crate) static CORRECTIONS_SET_ASIDE: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_corrections_set_aside_total",
+        "corrections longer than the classified topic takes, set aside in the dead-letter topic"
+    )
+    .expect("the name is registered once")
+});
+
+/// Hits that came when their window was closed.
+pub(crate) static LATE: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_late_hits_total",
+        "hits older than the window behind their message's newest: judged alone, correcting nothing"
+    )
+    .expect("the name is registered once")
+});
+
+/// Messages let go before their time because too many were live.
+pub(crate) static CROWDED_OUT: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_crowded_out_messages_total",
+        "messages whose windows were closed early because too many were live"
+    )
+    .expect("the name is registered once")
+});
+
+/// Times that the memory for a restart was given up because the classified topic was full.
+pub(crate) static FORGOTTEN: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_forgotten_total",
+        "times that what a restart would remember was given up to let a full classified topic drop it"
+    )
+    .expect("the name is registered once")
+});
+
+/// Messages whose windows are held.
+pub(crate) static LIVE: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("trueopen_classifier_live_messages", "messages whose windows are held")
         .expect("the name is registered once")
 });

@@ -2,16 +2,24 @@
 //!
 //! - A position moves only behind the durable outcome of everything before it, so a stop at any point costs repeats,
 //!   never events.
-//! - The same raw record becomes the same bytes under one ruleset, so repeats are harmless.
+//! - What the classified topic says is the stage's memory: at its start it reads back what it said of the messages that
+//!   are still live, so a revision is never given to two different verdicts, whatever came in between: a crash, another
+//!   order of hits and delivery events, a newer ruleset. Its own position there stays an hour of record times behind.
 //! - What can't be read goes to the dead-letter topic and stops nothing; an append that is refused is tried again for
 //!   as long as it takes, and nothing overtakes it.
-//! - Consumed = classified + dead-lettered, on the counters.
+//! - Consumed = classified + dead-lettered, on the counters; corrections are counted beside that.
 
+mod kept;
+mod live;
+mod memory;
 mod route;
 
 use crate::metrics;
 use crate::ruleset::Ruleset;
-use route::{Dead, Routed};
+use engagement::{Classified, DeliveryEvent, from_wire};
+use live::{Live, Said};
+use memory::Memory;
+use route::{Dead, Output, Routed};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +41,10 @@ pub struct Config {
     pub retry_first: Duration,
     /// The longest wait between tries.
     pub retry_cap: Duration,
+    /// So many messages at most have their windows open; about half a kilobyte each. Beyond it the windows of those that
+    /// were hit longest ago close early (`trueopen_classifier_crowded_out_messages_total`): what comes later for
+    /// them is judged without them.
+    pub live_messages: usize,
 }
 
 impl Default for Config {
@@ -43,6 +55,7 @@ impl Default for Config {
             batch_bytes: 1 << 20,
             retry_first: Duration::from_millis(50),
             retry_cap: Duration::from_secs(5),
+            live_messages: 1_000_000,
         }
     }
 }
@@ -51,8 +64,10 @@ impl Default for Config {
 pub struct Topics {
     /// Hits as the tracker saw them.
     pub raw: Topic,
-    /// Hits with their verdicts.
+    /// Hits with their verdicts; the group reads back here what it said.
     pub classified: Topic,
+    /// Delivery events.
+    pub delivery: Topic,
     /// What could not be classified.
     pub dead_letter: Topic,
 }
@@ -61,7 +76,7 @@ pub struct Topics {
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// A position could not be taken or moved.
-    #[error("the raw topic's position: {0}")]
+    #[error("a topic's position: {0}")]
     Position(#[from] GroupError),
     /// A topic was closed under it.
     #[error("topic {topic} was closed")]
@@ -84,14 +99,16 @@ pub struct Classifier {
     config: Config,
     raw_name: String,
     consumer: Consumer,
-    classified: Output,
-    dead_letter: Output,
-    ruleset: Arc<Ruleset>,
+    delivery: Memory,
+    memory: Memory,
+    classified: Writer,
+    dead_letter: Writer,
+    live: Live,
     stopping: watch::Sender<bool>,
 }
 
 /// A topic that is written to, and its label in metrics.
-struct Output {
+struct Writer {
     topic: Topic,
     label: &'static str,
 }
@@ -110,18 +127,26 @@ impl<E: Into<StageError>> From<E> for Interrupt {
     }
 }
 
+/// What came.
+enum Next {
+    Raw(Result<Vec<Delivered>, ReadError>),
+    Delivery(Result<Vec<Delivered>, ReadError>),
+}
+
 impl Classifier {
-    /// Takes the group's place in the raw topic.
+    /// Takes the group's place in the topics.
     ///
     /// # Errors
-    /// [`StageError::Position`] when the raw topic has no such consumer group.
+    /// [`StageError::Position`] when the raw, the classified or the delivery topic has no such consumer group.
     pub fn build(config: Config, topics: Topics, ruleset: Arc<Ruleset>) -> Result<Self, StageError> {
         Ok(Self {
             consumer: topics.raw.consumer(&config.group)?,
             raw_name: topics.raw.name().to_owned(),
-            classified: Output { topic: topics.classified, label: "classified" },
-            dead_letter: Output { topic: topics.dead_letter, label: "dead_letter" },
-            ruleset,
+            delivery: Memory::new(topics.delivery.consumer(&config.group)?),
+            memory: Memory::new(topics.classified.consumer(&config.group)?),
+            classified: Writer { topic: topics.classified, label: "classified" },
+            dead_letter: Writer { topic: topics.dead_letter, label: "dead_letter" },
+            live: Live::new(ruleset, config.live_messages),
             config,
             stopping: watch::Sender::new(false),
         })
@@ -133,106 +158,231 @@ impl Classifier {
     /// # Errors
     /// [`StageError`]: only what trying again can't mend.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), StageError> {
-        info!(ruleset = self.ruleset.version(), group = %self.config.group, "classifier running");
-        tokio::pin!(shutdown);
+        let stopping = self.stopping.clone();
+        let work = self.work();
+        tokio::pin!(shutdown, work);
+        let ended = tokio::select! {
+            biased;
+            () = &mut shutdown => {
+                stopping.send_replace(true);
+                work.await
+            }
+            ended = &mut work => ended,
+        };
+        match ended {
+            Ok(()) | Err(Interrupt::Stopped) => Ok(()),
+            Err(Interrupt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Remembers, then judges what comes until a stop is asked for.
+    async fn work(&mut self) -> Result<(), Interrupt> {
+        let mut stopping = self.stopping.subscribe();
+        self.remember().await?;
+        let ruleset = self.live.ruleset().version();
+        info!(ruleset, group = %self.config.group, live = self.live.messages(), "classifier running");
         let mut wait = self.config.retry_first;
+        let mut deliveries = true;
         loop {
+            let (records, bytes) = (self.config.batch_records, self.config.batch_bytes);
             let next = tokio::select! {
                 biased;
-                () = &mut shutdown => return Ok(()),
-                next = self.consumer.next(self.config.batch_records, self.config.batch_bytes) => next,
+                _ = stopping.wait_for(|asked| *asked) => return Ok(()),
+                next = async {
+                    tokio::select! {
+                        raw = self.consumer.next(records, bytes) => Next::Raw(raw),
+                        delivery = self.delivery.next(records, bytes), if deliveries => Next::Delivery(delivery),
+                    }
+                } => next,
             };
-            let handled = self.handle(next, &mut wait);
-            tokio::pin!(handled);
-            let ended = tokio::select! {
-                biased;
-                () = &mut shutdown => {
-                    self.stopping.send_replace(true);
-                    handled.await.and(Err(Interrupt::Stopped))
+            match next {
+                Next::Raw(Ok(batch)) => {
+                    wait = self.config.retry_first;
+                    self.process(&batch).await?;
                 }
-                ended = &mut handled => ended,
-            };
-            match ended {
-                Ok(()) => {}
-                Err(Interrupt::Stopped) => return Ok(()),
-                Err(Interrupt::Failed(error)) => return Err(error),
+                Next::Delivery(Ok(batch)) => {
+                    wait = self.config.retry_first;
+                    self.process_deliveries(&batch).await?;
+                }
+                Next::Raw(Err(ReadError::Closed)) => return Ok(()),
+                Next::Delivery(Err(ReadError::Closed)) => deliveries = false,
+                Next::Raw(Err(ReadError::Backing(reason)))
+                | Next::Delivery(Err(ReadError::Backing(reason))) => {
+                    self.unreadable(&reason, &mut wait).await?;
+                }
             }
         }
     }
 
-    async fn handle(
-        &self,
-        next: Result<Vec<Delivered>, ReadError>,
-        wait: &mut Duration,
-    ) -> Result<(), Interrupt> {
-        match next {
-            Ok(batch) => {
-                *wait = self.config.retry_first;
-                self.process(&batch).await
+    /// Reads back what is live: deliveries, then what was said of hits; then judges again what these together change.
+    async fn remember(&mut self) -> Result<(), Interrupt> {
+        let started = Instant::now();
+        let (mut wait, mut read) = (self.config.retry_first, 0);
+        while self.delivery.unread() > 0 {
+            let batch = self.delivery.next(self.config.batch_records, self.config.batch_bytes).await;
+            let Some(batch) = self.readable(batch, &mut wait).await? else { continue };
+            for event in batch.iter().filter_map(payload::<DeliveryEvent>) {
+                self.live.delivery(&event);
             }
-            Err(ReadError::Closed) => Err(Interrupt::Stopped),
-            Err(ReadError::Backing(reason)) => {
-                metrics::READ_RETRIES.inc();
-                warn!(topic = %self.raw_name, %reason, "can't read, trying again");
-                self.pause(wait).await
-            }
+            self.delivery.hold(&batch, self.live.newest())?;
         }
+        while self.memory.unread() > 0 {
+            let batch = self.memory.next(self.config.batch_records, self.config.batch_bytes).await;
+            let Some(batch) = self.readable(batch, &mut wait).await? else { continue };
+            for classified in batch.iter().filter_map(payload::<Classified>) {
+                self.live.restore(classified);
+                read += 1;
+            }
+            self.memory.hold(&batch, self.live.newest())?;
+        }
+        let said = self.live.review();
+        let (corrections, seconds) = (said.len(), started.elapsed().as_secs_f64());
+        info!(verdicts = read, live = self.live.messages(), corrections, seconds, "read back what was said");
+        let outputs = said.into_iter().map(|said| Output::new(said, None)).collect();
+        self.say(outputs, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// A batch, or a wait before the next try; between batches a stop is heard.
+    async fn readable(
+        &mut self,
+        batch: Result<Vec<Delivered>, ReadError>,
+        wait: &mut Duration,
+    ) -> Result<Option<Vec<Delivered>>, Interrupt> {
+        if *self.stopping.borrow() {
+            return Err(Interrupt::Stopped);
+        }
+        match batch {
+            Ok(batch) => Ok(Some(batch)),
+            Err(ReadError::Closed) => Err(Interrupt::Stopped),
+            Err(ReadError::Backing(reason)) => self.unreadable(&reason, wait).await.map(|()| None),
+        }
+    }
+
+    async fn unreadable(&self, reason: &str, wait: &mut Duration) -> Result<(), Interrupt> {
+        metrics::READ_RETRIES.inc();
+        warn!(topic = %self.raw_name, %reason, "can't read, trying again");
+        self.pause(wait).await
     }
 
     /// Makes the outcome of a batch durable, then moves the position behind it, then counts it.
-    async fn process(&self, batch: &[Delivered]) -> Result<(), Interrupt> {
+    async fn process(&mut self, batch: &[Delivered]) -> Result<(), Interrupt> {
         let started = Instant::now();
-        let routed: Vec<Routed> =
-            batch.iter().map(|delivered| route::route(delivered, &self.raw_name, &self.ruleset)).collect();
-        let routed = self.append_classified(batch, routed).await?;
-        self.append_dead(&routed).await?;
-        // The batch is in order, so the last record of each partition is the furthest.
-        let mut ends: Vec<(u32, u64)> = Vec::new();
+        let (mut outputs, mut dead) = (Vec::with_capacity(batch.len()), Vec::new());
         for delivered in batch {
-            match ends.iter_mut().find(|(partition, _)| *partition == delivered.partition) {
-                Some(end) => end.1 = delivered.offset + 1,
-                None => ends.push((delivered.partition, delivered.offset + 1)),
+            match route::route(delivered, &self.raw_name) {
+                Routed::Hit(hit) => {
+                    let said: Vec<Said> = self.live.hit(*hit);
+                    outputs.extend(said.into_iter().map(|said| Output::new(said, Some(delivered))));
+                }
+                Routed::Dead(letter) => dead.push(letter),
             }
         }
-        for (partition, next_offset) in ends {
+        self.say(outputs, dead).await?;
+        for (partition, next_offset) in ends(batch) {
             self.consumer.commit(partition, next_offset)?;
         }
-        count(&routed);
+        metrics::CONSUMED.inc_by(batch.len() as u64);
         metrics::BATCH_SECONDS.observe(started.elapsed().as_secs_f64());
         metrics::LAG.set(i64::try_from(self.consumer.lag()).unwrap_or(i64::MAX));
         Ok(())
     }
 
-    /// Appends the verdicts of a batch in order. A verdict that the topic refuses for its length comes back as dead.
-    async fn append_classified(
-        &self,
-        batch: &[Delivered],
-        mut routed: Vec<Routed>,
-    ) -> Result<Vec<Routed>, Interrupt> {
-        let records: Vec<Record> = routed.iter().filter_map(Routed::classified).cloned().collect();
-        if records.is_empty() || self.append(&self.classified, &records).await?.is_none() {
-            return Ok(routed);
+    /// Makes durable what a batch of delivery events corrects. What is no delivery event is the loader's to set aside.
+    async fn process_deliveries(&mut self, batch: &[Delivered]) -> Result<(), Interrupt> {
+        let mut outputs = Vec::new();
+        for event in batch.iter().filter_map(payload::<DeliveryEvent>) {
+            outputs.extend(self.live.delivery(&event).into_iter().map(|said| Output::new(said, None)));
         }
-        // One of them is too long, and the answer doesn't say which: each goes alone, in order, so only it stays out.
-        for (delivered, routed) in batch.iter().zip(&mut routed) {
-            let Some(record) = routed.classified() else { continue };
-            if let Some(refusal) = self.append(&self.classified, std::slice::from_ref(record)).await? {
-                let reason =
-                    format!("its verdict makes {} bytes of at most {}", refusal.bytes, refusal.limit);
-                *routed = Routed::Dead(route::too_large(delivered, &self.raw_name, reason));
+        self.say(outputs, Vec::new()).await?;
+        self.delivery.hold(batch, self.live.newest())?;
+        Ok(())
+    }
+
+    /// Appends verdicts and dead letters, and counts them once they are durable.
+    async fn say(&mut self, outputs: Vec<Output>, mut dead: Vec<Dead>) -> Result<(), Interrupt> {
+        let refused = self.append_classified(&outputs).await?;
+        for (index, reason) in &refused {
+            let output = &outputs[*index];
+            dead.push(output.too_large(&self.raw_name, self.classified.topic.name(), reason.clone()));
+        }
+        // In the order of the raw topic, like everything else.
+        dead.sort_by_key(Dead::place);
+        self.append_dead(&dead).await?;
+        for (index, output) in outputs.iter().enumerate() {
+            let set_aside = refused.iter().any(|(refused, _)| *refused == index);
+            match (set_aside, output.correction) {
+                (false, false) => {
+                    metrics::CLASSIFIED.inc();
+                    metrics::VERDICTS.with_label_values(&[output.actor.as_str(), &output.source]).inc();
+                }
+                (false, true) => metrics::CORRECTIONS.inc(),
+                (true, false) => {}
+                (true, true) => metrics::CORRECTIONS_SET_ASIDE.inc(),
             }
         }
-        Ok(routed)
+        for letter in dead.iter().filter(|letter| letter.is_of(&self.raw_name)) {
+            metrics::DEAD_LETTERED.with_label_values(&[letter.label]).inc();
+            warn!(reason = letter.label, "record set aside in the dead-letter topic");
+        }
+        metrics::LIVE.set(i64::try_from(self.live.messages()).unwrap_or(i64::MAX));
+        self.follow().await
+    }
+
+    /// Reads what was just appended, so that the position there can follow.
+    async fn follow(&mut self) -> Result<(), Interrupt> {
+        while self.memory.unread() > 0 {
+            match self.memory.next(self.config.batch_records, self.config.batch_bytes).await {
+                Ok(batch) => self.memory.hold(&batch, self.live.newest())?,
+                // It is tried again behind the next batch.
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends verdicts in order. Returns those that the topic refuses for their length.
+    async fn append_classified(&mut self, outputs: &[Output]) -> Result<Vec<(usize, String)>, Interrupt> {
+        let mut refused = Vec::new();
+        let records: Vec<Record> = outputs.iter().map(|output| output.record.clone()).collect();
+        if records.is_empty() || self.append_verdicts(&records).await?.is_none() {
+            return Ok(refused);
+        }
+        // One of them is too long, and the answer doesn't say which: each goes alone, in order, so only it stays out.
+        for (index, record) in records.iter().enumerate() {
+            if let Some(refusal) = self.append_verdicts(std::slice::from_ref(record)).await? {
+                let reason =
+                    format!("its verdict makes {} bytes of at most {}", refusal.bytes, refusal.limit);
+                refused.push((index, reason));
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Appends to the classified topic. When it is full, what keeps it full may be what a restart would read back: that
+    /// is given up, for verdicts in time go before corrections.
+    async fn append_verdicts(&mut self, records: &[Record]) -> Result<Option<TooLarge>, Interrupt> {
+        match self.classified.topic.append_all(records.to_vec()).await {
+            Ok(()) => return Ok(None),
+            Err(AppendError::Full { .. }) => {
+                self.follow().await?;
+                if self.memory.forget()? {
+                    metrics::FORGOTTEN.inc();
+                    warn!("the classified topic is full: what a restart would read back there is given up");
+                }
+            }
+            Err(_) => {}
+        }
+        self.append(&self.classified, records).await
     }
 
     /// Appends the dead letters of a batch; one that is too long is cut to fit.
-    async fn append_dead(&self, routed: &[Routed]) -> Result<(), Interrupt> {
-        let dead: Vec<&Dead> = routed.iter().filter_map(Routed::dead).collect();
+    async fn append_dead(&self, dead: &[Dead]) -> Result<(), Interrupt> {
         let records: Vec<Record> = dead.iter().map(|dead| dead.record()).collect();
         if records.is_empty() || self.append(&self.dead_letter, &records).await?.is_none() {
             return Ok(());
         }
-        for (dead, record) in dead.into_iter().zip(records) {
+        for (dead, record) in dead.iter().zip(records) {
             let Some(refusal) = self.append(&self.dead_letter, &[record]).await? else { continue };
             let too_small = || StageError::TooSmall {
                 topic: self.dead_letter.topic.name().to_owned(),
@@ -250,7 +400,7 @@ impl Classifier {
 
     /// Appends records, trying again for as long as the topic refuses for now. Returns the refusal when one of them is
     /// longer than the topic takes.
-    async fn append(&self, output: &Output, records: &[Record]) -> Result<Option<TooLarge>, Interrupt> {
+    async fn append(&self, output: &Writer, records: &[Record]) -> Result<Option<TooLarge>, Interrupt> {
         let mut wait = self.config.retry_first;
         let mut warned = false;
         loop {
@@ -301,19 +451,19 @@ struct TooLarge {
     limit: usize,
 }
 
-/// Counts a batch whose outcome is durable.
-fn count(routed: &[Routed]) {
-    for routed in routed {
-        match routed {
-            Routed::Classified { actor, source, .. } => {
-                metrics::CLASSIFIED.inc();
-                metrics::VERDICTS.with_label_values(&[actor.as_str(), source]).inc();
-            }
-            Routed::Dead(dead) => {
-                metrics::DEAD_LETTERED.with_label_values(&[dead.label]).inc();
-                warn!(reason = dead.label, "record set aside in the dead-letter topic");
-            }
+/// One past the last record of each partition. A batch is in order, so the last record of each is the furthest.
+fn ends(batch: &[Delivered]) -> Vec<(u32, u64)> {
+    let mut ends: Vec<(u32, u64)> = Vec::new();
+    for delivered in batch {
+        match ends.iter_mut().find(|(partition, _)| *partition == delivered.partition) {
+            Some(end) => end.1 = delivered.offset + 1,
+            None => ends.push((delivered.partition, delivered.offset + 1)),
         }
     }
-    metrics::CONSUMED.inc_by(routed.len() as u64);
+    ends
+}
+
+/// What a record says, if it can be read.
+fn payload<T: serde::de::DeserializeOwned>(delivered: &Delivered) -> Option<T> {
+    from_wire(&delivered.record.as_ref().ok()?.payload).ok()
 }

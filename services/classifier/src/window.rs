@@ -50,7 +50,7 @@ impl Seen {
         Self {
             received_at: facts.received_at,
             agent: hasher.finish(),
-            ip: facts.ip.map(|ip| ip.to_canonical()),
+            ip: facts.ip,
             link_index: facts.link_index,
             link_count: facts.link_count,
             kind: facts.kind,
@@ -62,7 +62,13 @@ impl Seen {
 
     /// Whether both came from one address with one agent. Without an address nobody is the same.
     fn same_client(&self, other: &Self) -> bool {
-        self.ip.is_some() && self.ip == other.ip && self.agent == other.agent
+        self.ip.is_some() && self.same_address(other) && self.agent == other.agent
+    }
+
+    /// Whether both came from one address. An IPv4 client of a socket that listens on both families shows as
+    /// ::ffff:a.b.c.d.
+    fn same_address(&self, other: &Self) -> bool {
+        self.ip.map(|ip| ip.to_canonical()) == other.ip.map(|ip| ip.to_canonical())
     }
 
     /// Milliseconds between the two.

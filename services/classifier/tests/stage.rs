@@ -49,6 +49,7 @@ fn topics(folder: &Path) -> Topics {
     Topics {
         raw: open_topic(folder, "engagement.raw", |_| ()),
         classified: open_topic(folder, "engagement.classified", |_| ()),
+        delivery: open_topic(folder, "delivery", |_| ()),
         dead_letter: open_topic(folder, "engagement.dead", |_| ()),
     }
 }
@@ -57,6 +58,7 @@ fn copy(topics: &Topics) -> Topics {
     Topics {
         raw: topics.raw.clone(),
         classified: topics.classified.clone(),
+        delivery: topics.delivery.clone(),
         dead_letter: topics.dead_letter.clone(),
     }
 }
@@ -240,6 +242,7 @@ async fn a_restart_without_a_position_gives_the_same_bytes_again() {
         running.stop().await.unwrap();
         topics.raw.close().await;
         topics.classified.close().await;
+        topics.delivery.close().await;
         topics.dead_letter.close().await;
     }
     // The position is a hint: losing it costs repeats.
@@ -334,6 +337,7 @@ fn topics_without_classified(folder: &Path) -> Topics {
     Topics {
         raw: open_topic(folder, "engagement.raw", |_| ()),
         classified: open_topic(&unused, "engagement.classified", |_| ()),
+        delivery: open_topic(folder, "delivery", |_| ()),
         dead_letter: open_topic(folder, "engagement.dead", |_| ()),
     }
 }
@@ -348,6 +352,7 @@ async fn what_is_too_long_is_set_aside_alone_and_cut_if_it_must_be() {
         classified: open_topic(folder.path(), "engagement.classified", |journal| {
             journal.max_record_bytes = limit;
         }),
+        delivery: open_topic(folder.path(), "delivery", |_| ()),
         dead_letter: open_topic(folder.path(), "engagement.dead", |journal| journal.max_record_bytes = limit),
     };
     let long = |number: u32, bytes: usize| {

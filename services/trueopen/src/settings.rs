@@ -66,6 +66,9 @@ pub(crate) struct JournalSettings {
 pub(crate) struct ClassifierSettings {
     /// Hits at most that are judged and appended together; more would take longer to repeat after a stop.
     pub(crate) batch_records: usize,
+    /// Messages at most whose verdicts can still be corrected; about half a kilobyte each. Beyond it those that were hit
+    /// longest ago are closed early (`trueopen_classifier_crowded_out_messages_total`).
+    pub(crate) live_messages: usize,
 }
 
 /// The reporting API.
@@ -139,6 +142,7 @@ impl ClassifierSettings {
     pub(crate) fn stage(&self) -> classifier::stage::Config {
         classifier::stage::Config {
             batch_records: self.batch_records,
+            live_messages: self.live_messages,
             group: crate::topics::CLASSIFIER.to_owned(),
             ..classifier::stage::Config::default()
         }
@@ -147,7 +151,8 @@ impl ClassifierSettings {
 
 impl Default for ClassifierSettings {
     fn default() -> Self {
-        Self { batch_records: classifier::stage::Config::default().batch_records }
+        let stage = classifier::stage::Config::default();
+        Self { batch_records: stage.batch_records, live_messages: stage.live_messages }
     }
 }
 

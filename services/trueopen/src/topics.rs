@@ -8,7 +8,7 @@ pub(crate) const CLASSIFIED: &str = "engagement.classified";
 pub(crate) const DELIVERY: &str = "delivery";
 pub(crate) const DEAD_LETTER: &str = "deadletter";
 
-/// The consumer group of the classifier.
+/// The consumer group of the classifier. It reads back from the classified topic what it said of live messages.
 pub(crate) const CLASSIFIER: &str = "classifier";
 /// The consumer group of the loader.
 pub(crate) const LOADER: &str = "loader";
@@ -28,8 +28,8 @@ impl Topics {
     pub(crate) fn open(settings: &Settings) -> Result<Self, OpenError> {
         Ok(Self {
             raw: Topic::open(settings.topic(RAW, &[CLASSIFIER]))?,
-            classified: Topic::open(settings.topic(CLASSIFIED, &[LOADER]))?,
-            delivery: Topic::open(settings.topic(DELIVERY, &[LOADER]))?,
+            classified: Topic::open(settings.topic(CLASSIFIED, &[LOADER, CLASSIFIER]))?,
+            delivery: Topic::open(settings.topic(DELIVERY, &[LOADER, CLASSIFIER]))?,
             dead_letter: Topic::open(settings.topic(DEAD_LETTER, &[]))?,
         })
     }

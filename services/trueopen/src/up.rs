@@ -116,6 +116,7 @@ async fn run(
         ClassifierTopics {
             raw: topics.raw.clone(),
             classified: topics.classified.clone(),
+            delivery: topics.delivery.clone(),
             dead_letter: topics.dead_letter.clone(),
         },
         Arc::new(Ruleset::builtin()),

@@ -1,44 +1,93 @@
-//! What becomes of one raw record, decided purely: a classified record, or a dead letter that says why not.
+//! What becomes of records, decided purely: a hit to be classified, or a dead letter that says why not; and what is
+//! written of a verdict.
 
+use super::live::Said;
 use crate::file::brief;
-use crate::ruleset::Ruleset;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use engagement::{Actor, DeadLetter, Hit, Timestamp, WireError, from_wire, message_key, to_wire};
 use stream::{Delivered, Record};
 
-/// Where a record goes.
-#[derive(Debug, Clone, PartialEq)]
+/// What a record is.
+#[derive(Debug, PartialEq)]
 pub(super) enum Routed {
-    /// To the classified topic.
-    Classified {
-        /// The hit with its verdict, under the message's key.
-        record: Record,
-        /// Who made it, for the metrics.
-        actor: Actor,
-        /// Which source it was, for the metrics.
-        source: String,
-    },
-    /// To the dead-letter topic.
+    /// A hit, to be classified.
+    Hit(Box<Hit>),
+    /// For the dead-letter topic.
     Dead(Dead),
 }
 
-impl Routed {
-    /// The record for the classified topic, if it goes there.
-    pub(super) fn classified(&self) -> Option<&Record> {
-        match self {
-            Self::Classified { record, .. } => Some(record),
-            Self::Dead(_) => None,
+/// A record for the classified topic.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Output {
+    /// The hit with its verdict, under the message's key.
+    pub(super) record: Record,
+    /// Who made it, for the metrics.
+    pub(super) actor: Actor,
+    /// Which source it was, for the metrics.
+    pub(super) source: String,
+    /// A correction of an earlier verdict.
+    pub(super) correction: bool,
+    /// Where the record that made it was.
+    pub(super) from: Place,
+}
+
+/// Where a record was, and what it was.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    partition: u32,
+    offset: u64,
+    key: Vec<u8>,
+    original: Bytes,
+}
+
+impl Output {
+    /// What is to be written of a verdict; `from` is the raw record of the hit, which a correction has not.
+    pub(super) fn new(said: Said, from: Option<&Delivered>) -> Self {
+        let Said { classified, correction } = said;
+        let key = message_key(classified.hit.account_number, &classified.hit.message_id);
+        let payload = Bytes::from(to_wire(&classified));
+        let from = match from {
+            Some(delivered) if !correction => Place::of(delivered),
+            _ => Place { partition: 0, offset: 0, key: key.clone(), original: payload.clone() },
+        };
+        Self {
+            record: Record { key, payload },
+            actor: classified.verdict.actor,
+            source: classified.verdict.source,
+            correction,
+            from,
         }
     }
 
-    /// The dead letter, if it is one.
-    pub(super) fn dead(&self) -> Option<&Dead> {
-        match self {
-            Self::Classified { .. } => None,
-            Self::Dead(dead) => Some(dead),
-        }
+    /// The dead letter of one that the classified topic refuses for its length.
+    pub(super) fn too_large(&self, raw: &str, classified: &str, reason: String) -> Dead {
+        let topic = if self.correction { classified } else { raw };
+        self.from.clone().dead(topic, "too_large", reason)
+    }
+}
+
+impl Place {
+    fn of(delivered: &Delivered) -> Self {
+        let (key, original) = match &delivered.record {
+            Ok(record) => (record.key.clone(), record.payload.clone()),
+            Err(undecodable) => (Vec::new(), undecodable.bytes.clone()),
+        };
+        Self { partition: delivered.partition, offset: delivered.offset, key, original }
+    }
+
+    fn dead(self, topic: &str, label: &'static str, reason: String) -> Dead {
+        let letter = DeadLetter {
+            v: DeadLetter::VERSION,
+            reason: brief(reason),
+            topic: topic.to_owned(),
+            partition: self.partition,
+            offset: self.offset,
+            at: received_at(&self.original),
+            original_base64: String::new(),
+        };
+        Dead { label, letter, key: self.key, original: self.original }
     }
 }
 
@@ -53,46 +102,31 @@ pub(super) struct Dead {
     original: Bytes,
 }
 
-/// Decides what becomes of a record of `topic`. The same record under the same ruleset always becomes the same bytes.
-pub(super) fn route(delivered: &Delivered, topic: &str, ruleset: &Ruleset) -> Routed {
+/// Decides what a record of `topic` is.
+pub(super) fn route(delivered: &Delivered, topic: &str) -> Routed {
+    let dead = |label, reason: String| Routed::Dead(Place::of(delivered).dead(topic, label, reason));
     let record = match &delivered.record {
         Ok(record) => record,
-        Err(undecodable) => {
-            let reason = undecodable.reason.to_string();
-            return dead(delivered, topic, "undecodable", reason, Vec::new(), undecodable.bytes.clone());
-        }
+        Err(undecodable) => return dead("undecodable", undecodable.reason.to_string()),
     };
     match from_wire::<Hit>(&record.payload) {
-        Ok(hit) => {
-            let key = message_key(hit.account_number, &hit.message_id);
-            let classified = ruleset.classify(hit);
-            Routed::Classified {
-                record: Record { key, payload: to_wire(&classified).into() },
-                actor: classified.verdict.actor,
-                source: classified.verdict.source,
-            }
-        }
-        Err(error) => {
-            let label = match error {
-                WireError::Newer { .. } => "newer",
-                WireError::Malformed(_) => "malformed",
-            };
-            let payload = record.payload.clone();
-            dead(delivered, topic, label, error.to_string(), record.key.clone(), payload)
-        }
+        Ok(hit) => Routed::Hit(Box::new(hit)),
+        Err(error @ WireError::Newer { .. }) => dead("newer", error.to_string()),
+        Err(error @ WireError::Malformed(_)) => dead("malformed", error.to_string()),
     }
 }
 
-/// The dead letter of a record whose verdict the classified topic refuses for its length.
-pub(super) fn too_large(delivered: &Delivered, topic: &str, reason: String) -> Dead {
-    let (key, original) = match &delivered.record {
-        Ok(record) => (record.key.clone(), record.payload.clone()),
-        Err(undecodable) => (Vec::new(), undecodable.bytes.clone()),
-    };
-    Dead { label: "too_large", letter: letter(delivered, topic, reason, &original), key, original }
-}
-
 impl Dead {
+    /// Where the record was.
+    pub(super) fn place(&self) -> (u32, u64) {
+        (self.letter.partition, self.letter.offset)
+    }
+
+    /// Whether the record was in this topic.
+    pub(super) fn is_of(&self, topic: &str) -> bool {
+        self.letter.topic == topic
+    }
+
     /// The record for the dead-letter topic.
     pub(super) fn record(&self) -> Record {
         self.with_original(&self.original, self.letter.reason.clone())
@@ -111,29 +145,6 @@ impl Dead {
     fn with_original(&self, original: &[u8], reason: String) -> Record {
         let letter = DeadLetter { reason, original_base64: STANDARD.encode(original), ..self.letter.clone() };
         Record { key: self.key.clone(), payload: to_wire(&letter).into() }
-    }
-}
-
-fn dead(
-    delivered: &Delivered,
-    topic: &str,
-    label: &'static str,
-    reason: String,
-    key: Vec<u8>,
-    original: Bytes,
-) -> Routed {
-    Routed::Dead(Dead { label, letter: letter(delivered, topic, reason, &original), key, original })
-}
-
-fn letter(delivered: &Delivered, topic: &str, reason: String, original: &[u8]) -> DeadLetter {
-    DeadLetter {
-        v: DeadLetter::VERSION,
-        reason: brief(reason),
-        topic: topic.to_owned(),
-        partition: delivered.partition,
-        offset: delivered.offset,
-        at: received_at(original),
-        original_base64: String::new(),
     }
 }
 
@@ -157,9 +168,9 @@ mod tests {
     }
 
     fn dead(delivered: &Delivered) -> Dead {
-        match route(delivered, "engagement.raw", &Ruleset::builtin()) {
+        match route(delivered, "engagement.raw") {
             Routed::Dead(dead) => dead,
-            Routed::Classified { .. } => panic!("classified"),
+            Routed::Hit(_) => panic!("a hit"),
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
     }
     let mut near = around.others(around.policy.two_clients_ms());
     u8::from(near.any(|seen| {
-        seen.kind == Kind::Click && seen.link_index == own.link_index && !seen.ahead && seen.ip != own.ip
+        seen.kind == Kind::Click && seen.link_index == own.link_index && !seen.ahead && !seen.same_address(own)
     }))
 }
 

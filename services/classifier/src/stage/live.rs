@@ -1,0 +1,194 @@
+//! The messages whose windows are open, and what each event that comes makes of their verdicts.
+//!
+//! Time is the progress of the times in the records, never a clock's: a message is held until the newest time seen has
+//! gone on by [`HOLD_MS`] since the message was last touched. So hits that come late all at once, after an outage, find
+//! their neighbours as they would have found them in time. At the bound on messages those touched longest ago leave.
+
+use super::kept::{Keeper, KeptHit};
+use crate::facts::Facts;
+use crate::message::{Message, Revised};
+use crate::metrics;
+use crate::ruleset::Ruleset;
+use aws_lc_rs::digest;
+use engagement::delivery::DeliveryType;
+use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Timestamp, message_key};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// How long a message is held after it was last touched, in the progress of record times: twice the window, so that
+/// what lies in a window is held whatever the order in which it came.
+pub(super) const HOLD_MS: i64 = 3_600_000;
+
+/// How much later a touch must be than the last that was noted to be noted itself.
+const TOUCH_MS: i64 = 60_000;
+
+/// A hash of a message's key: shorter than most, and of one length.
+type Key = [u8; 16];
+
+/// A verdict to be written: the first on a hit, or a correction.
+#[derive(Debug, PartialEq)]
+pub(super) struct Said {
+    /// The hit with the verdict.
+    pub(super) classified: Classified,
+    /// It corrects an earlier one.
+    pub(super) correction: bool,
+}
+
+/// All live messages.
+pub(super) struct Live {
+    ruleset: Arc<Ruleset>,
+    most: usize,
+    /// The newest time in any record.
+    newest: i64,
+    keeper: Keeper,
+    messages: HashMap<Key, Held>,
+    deliveries: HashMap<Key, Timestamp>,
+    /// Until when a message is held, as it was said at some touch; only the last word of each counts.
+    ends: VecDeque<(i64, Key)>,
+    delivery_ends: VecDeque<(i64, Key)>,
+}
+
+struct Held {
+    message: Message<KeptHit>,
+    until: i64,
+}
+
+impl Live {
+    pub(super) fn new(ruleset: Arc<Ruleset>, most: usize) -> Self {
+        Self {
+            ruleset,
+            most: most.max(1),
+            newest: i64::MIN,
+            keeper: Keeper::default(),
+            messages: HashMap::new(),
+            deliveries: HashMap::new(),
+            ends: VecDeque::new(),
+            delivery_ends: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
+    /// The newest time in any record so far, in milliseconds.
+    pub(super) fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// Takes a hit: its own verdict comes first, then those that it corrects.
+    pub(super) fn hit(&mut self, hit: Hit) -> Vec<Said> {
+        let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
+        let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
+        let seen = self.ruleset.see(&Facts::from(&hit));
+        let kept = self.keeper.keep(hit, held.message.kept().next());
+        let mut said = Vec::with_capacity(1);
+        held.message.hit(seen, kept, &self.ruleset, |revised| {
+            if revised.late {
+                metrics::LATE.inc();
+            }
+            said.push(say(revised));
+        });
+        said
+    }
+
+    /// Takes a delivery event: the verdicts that it corrects.
+    pub(super) fn delivery(&mut self, event: &DeliveryEvent) -> Vec<Said> {
+        let mut said = Vec::new();
+        if event.kind != DeliveryType::Delivered {
+            return said;
+        }
+        self.progress(event.received_at);
+        let key = key(event.account_number, &event.message_id);
+        let known = self.deliveries.entry(key).or_insert(event.at);
+        *known = event.at.min(*known);
+        self.delivery_ends.push_back((self.newest.saturating_add(HOLD_MS), key));
+        while self.delivery_ends.len() > self.most
+            || self.delivery_ends.front().is_some_and(|(end, _)| *end < self.newest)
+        {
+            let Some((_, key)) = self.delivery_ends.pop_front() else { break };
+            self.deliveries.remove(&key);
+        }
+        if let Some(held) = self.messages.get_mut(&key) {
+            held.message.delivered(event.at, &self.ruleset, |revised| said.push(say(revised)));
+        }
+        said
+    }
+
+    /// Takes a verdict that was written before this start.
+    pub(super) fn restore(&mut self, classified: Classified) {
+        let Classified { hit, client, verdict } = classified;
+        let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
+        let Some(held) = self.messages.get_mut(&key) else { return };
+        let seen = self.ruleset.see(&Facts::from(&hit));
+        let kept = self.keeper.keep(hit, held.message.kept().next());
+        held.message.restore(seen, kept, &client, &verdict, &self.ruleset);
+    }
+
+    /// Judges everything that is live again, after a start: what the verdicts written before did not know yet.
+    pub(super) fn review(&mut self) -> Vec<Said> {
+        let mut said = Vec::new();
+        for held in self.messages.values_mut() {
+            held.message.review(&self.ruleset, |revised| said.push(say(revised)));
+        }
+        // In an order that does not hang on the hash map's.
+        said.sort_by_key(|said| (said.classified.hit.received_at, said.classified.hit.event_id));
+        said
+    }
+
+    /// How many messages are live.
+    pub(super) fn messages(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Notes that a message was heard of, and lets go of those that were not for long.
+    fn touch(&mut self, account: AccountNumber, message_id: &str, at: Timestamp) -> Key {
+        self.progress(at);
+        let key = key(account, message_id);
+        let held = self.messages.entry(key).or_insert_with(|| {
+            let mut message = Message::default();
+            if let Some(at) = self.deliveries.get(&key) {
+                message.delivered(*at, &self.ruleset, |_| ());
+            }
+            Held { message, until: i64::MIN }
+        });
+        let end = self.newest.saturating_add(HOLD_MS);
+        // A message that is asked for all the time is not noted each time.
+        if end > held.until.saturating_add(TOUCH_MS) {
+            held.until = end;
+            self.ends.push_back((end, key));
+        }
+        while self.messages.len() > self.most
+            || self.ends.front().is_some_and(|(end, _)| end.saturating_add(TOUCH_MS) < self.newest)
+        {
+            let Some((end, key)) = self.ends.pop_front() else { break };
+            if self.messages.get(&key).is_some_and(|held| held.until == end) {
+                self.messages.remove(&key);
+                if end >= self.newest {
+                    metrics::CROWDED_OUT.inc();
+                }
+            }
+        }
+        key
+    }
+
+    fn progress(&mut self, at: Timestamp) {
+        self.newest = self.newest.max(at.millis());
+    }
+}
+
+fn key(account: AccountNumber, message_id: &str) -> Key {
+    let hash = digest::digest(&digest::SHA256, &message_key(account, message_id));
+    let mut key = Key::default();
+    key.copy_from_slice(&hash.as_ref()[..16]);
+    key
+}
+
+fn say(revised: Revised<'_, KeptHit>) -> Said {
+    let hit = revised.kept.hit(revised.seen);
+    let judgement = revised.judgement;
+    Said {
+        classified: Classified { hit, client: judgement.client, verdict: judgement.verdict },
+        correction: revised.correction,
+    }
+}

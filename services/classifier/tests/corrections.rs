@@ -1,0 +1,216 @@
+//! The stage over real topics: a scanner's burst is provisional first and corrected then, whatever restarts come between.
+
+#![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
+
+use classifier::Ruleset;
+use classifier::stage::{Classifier, Config, Topics};
+use engagement::delivery::{DeliveryEvent, DeliveryType};
+use engagement::{
+    AccountId, AccountNumber, Classified, Hit, Kind, Request, Timestamp, Verdict, from_wire, message_key,
+    to_wire,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use stream::{JournalConfig, Record, Topic, TopicConfig};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+const WAIT: Duration = Duration::from_secs(30);
+const START: i64 = 1_793_610_000_000;
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+
+static RULESET: LazyLock<Arc<Ruleset>> = LazyLock::new(|| Arc::new(Ruleset::builtin()));
+
+fn topics(folder: &Path) -> Topics {
+    let open = |name: &str| {
+        let journal = JournalConfig::new(name, folder.join(name));
+        let groups = vec!["classifier".to_owned(), "test".to_owned()];
+        Topic::open(TopicConfig { name: name.to_owned(), journal, groups }).unwrap()
+    };
+    Topics {
+        raw: open("engagement.raw"),
+        classified: open("engagement.classified"),
+        delivery: open("delivery"),
+        dead_letter: open("deadletter"),
+    }
+}
+
+async fn close(topics: Topics) {
+    for topic in [topics.raw, topics.classified, topics.delivery, topics.dead_letter] {
+        topic.close().await;
+    }
+}
+
+fn hit(number: u32, message: &str, kind: Kind, at: i64, link: Option<u16>) -> Hit {
+    Hit {
+        v: Hit::VERSION,
+        event_id: Uuid::from_u128(u128::from(number)),
+        account_number: AccountNumber(7),
+        account: Some(AccountId::new("demo").unwrap()),
+        kind,
+        received_at: Timestamp::from_millis(START + at).unwrap(),
+        message_id: message.to_owned(),
+        recipient_id: "r".to_owned(),
+        campaign: "autumn".to_owned(),
+        recipient_domain: "example.org".to_owned(),
+        sent_at: Timestamp::from_millis(START - 7_200_000).unwrap(),
+        link_index: link,
+        link_count: link.map(|_| 9),
+        label: None,
+        request: Request {
+            method: "GET".to_owned(),
+            ip: Some("203.0.113.7".parse().unwrap()),
+            ua: CHROME.to_owned(),
+            headers: BTreeMap::new(),
+            trailing: None,
+        },
+    }
+}
+
+fn click(number: u32, at: i64, link: u16) -> Hit {
+    hit(number, "m", Kind::Click, at, Some(link))
+}
+
+/// A stage with what it said so far, which can be stopped and started again.
+struct Bench {
+    folder: TempDir,
+    said: BTreeMap<(u128, u32), Verdict>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), said: BTreeMap::new() }
+    }
+
+    /// Runs the stage from a start to a stop over these hits and delivery events, until everything said satisfies.
+    async fn run(&mut self, hits: &[Hit], events: &[DeliveryEvent], until: impl Fn(&Self) -> bool) {
+        let topics = topics(self.folder.path());
+        let copy = Topics {
+            raw: topics.raw.clone(),
+            classified: topics.classified.clone(),
+            delivery: topics.delivery.clone(),
+            dead_letter: topics.dead_letter.clone(),
+        };
+        let mut consumer = topics.classified.consumer("test").unwrap();
+        let config = Config { batch_records: 3, ..Config::default() };
+        let stage = Classifier::build(config, copy, RULESET.clone()).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(stage.run(async {
+            let _ = stopped.await;
+        }));
+        for hit in hits {
+            let key = message_key(hit.account_number, &hit.message_id);
+            topics.raw.append(Record { key, payload: to_wire(hit).into() }).await.unwrap();
+        }
+        for event in events {
+            let key = message_key(event.account_number, &event.message_id);
+            topics.delivery.append(Record { key, payload: to_wire(event).into() }).await.unwrap();
+        }
+        while !until(self) {
+            let some = tokio::time::timeout(WAIT, consumer.next(100, 1 << 20))
+                .await
+                .expect("verdicts arrive")
+                .unwrap();
+            for delivered in some {
+                let classified: Classified = from_wire(&delivered.record.unwrap().payload).unwrap();
+                let verdict = classified.verdict;
+                let id = (classified.hit.event_id.as_u128(), verdict.revision);
+                let known = self.said.entry(id).or_insert_with(|| verdict.clone());
+                assert_eq!(known, &verdict, "one revision says two things");
+            }
+        }
+        stop.send(()).unwrap();
+        tokio::time::timeout(WAIT, task).await.unwrap().unwrap().unwrap();
+        close(topics).await;
+    }
+
+    /// The actors that were said of an event, in the order of the revisions.
+    fn actors(&self, event: u128) -> Vec<&str> {
+        let of = self.said.iter().filter(|((id, _), _)| *id == event);
+        of.map(|(_, verdict)| verdict.actor.as_str()).collect()
+    }
+
+    fn last(&self, event: u128) -> &str {
+        self.actors(event).last().copied().unwrap_or("nothing")
+    }
+}
+
+fn burst() -> Vec<Hit> {
+    [5, 3, 0, 1, 4]
+        .into_iter()
+        .zip(0..)
+        .map(|(link, number)| click(number, i64::from(number) * 50, link))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_burst_is_provisional_first_and_corrected_then() {
+    let mut bench = Bench::new();
+    let open = hit(9, "m", Kind::Open, -9000, None);
+    let other = hit(10, "other", Kind::Click, 100, Some(1));
+    let mut hits = vec![open, other];
+    hits.extend(burst());
+    bench
+        .run(&hits, &[], |bench| {
+            (0..5).all(|event| bench.last(event) == "automated") && bench.last(9) == "unknown"
+        })
+        .await;
+    assert_eq!(bench.actors(0)[0], "human");
+    assert_eq!(bench.actors(4), ["automated"]);
+    assert_eq!((bench.actors(9)[0], bench.actors(10)), ("human", vec!["human"]));
+    // Revisions have no gaps.
+    for event in [0, 1, 2, 3, 4, 9] {
+        let count = bench.actors(event).len();
+        assert!((1..=count).all(|number| bench.said.contains_key(&(event, u32::try_from(number).unwrap()))));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_of_a_burst_ends_the_same() {
+    let mut whole = Bench::new();
+    whole.run(&burst(), &[], |bench| (0..5).all(|event| bench.last(event) == "automated")).await;
+    for cut in 1..5 {
+        let mut bench = Bench::new();
+        let (first, second) = (burst()[..cut].to_vec(), burst()[cut..].to_vec());
+        bench.run(&first, &[], |bench| !bench.actors(cut as u128 - 1).is_empty()).await;
+        if cut % 2 == 0 {
+            // Without its position in the raw topic everything there comes again.
+            std::fs::remove_dir_all(bench.folder.path().join("engagement.raw").join("positions")).unwrap();
+        }
+        bench.run(&second, &[], |bench| (0..5).all(|event| bench.last(event) == "automated")).await;
+        assert_eq!(bench.said, whole.said, "cut behind {cut}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_event_corrects_what_came_before_it_and_is_known_after_a_restart() {
+    let event = |at: i64| DeliveryEvent {
+        v: 1,
+        account_number: AccountNumber(7),
+        account: AccountId::new("demo").unwrap(),
+        event_id: format!("e{at}"),
+        received_at: Timestamp::from_millis(START + 20_000).unwrap(),
+        kind: DeliveryType::Delivered,
+        message_id: "m".to_owned(),
+        at: Timestamp::from_millis(START + at).unwrap(),
+        recipient_domain: String::new(),
+        tracked: true,
+        mx_host: None,
+        smtp_code: None,
+        enhanced_code: None,
+        diagnostic: None,
+        campaign: String::new(),
+        recipient_id: String::new(),
+    };
+    let mut bench = Bench::new();
+    let open = |number, at| hit(number, "m", Kind::Open, at, None);
+    // Ten seconds before the delivery nobody can have read it.
+    bench.run(&[open(0, 0)], &[], |bench| bench.last(0) == "human").await;
+    bench.run(&[], &[event(10_000)], |bench| bench.last(0) == "unknown").await;
+    bench.run(&[open(1, 500), open(2, 60_000)], &[], |bench| bench.last(2) == "human").await;
+    assert_eq!((bench.actors(0), bench.last(1)), (vec!["human", "unknown"], "unknown"));
+    assert_eq!(bench.actors(1), ["unknown"], "the delivery was known again at the start");
+}
