@@ -77,7 +77,8 @@ async fn a_burst_is_provisional_first_and_then_corrected_everywhere() {
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let scanned = api.links("scanned", &urls).await;
     let read = api.links("read", &urls).await;
-    let link = |answer: &Value, index: usize| answer["links"][index]["tracked_url"].as_str().unwrap().to_owned();
+    let link =
+        |answer: &Value, index: usize| answer["links"][index]["tracked_url"].as_str().unwrap().to_owned();
 
     // One click looks like a reader's, and implies an open. Another message has a reader for sure.
     follow(&client, &link(&scanned, 0)).await;
