@@ -125,6 +125,12 @@ impl<T: Kept> Message<T> {
         self.window.folded()
     }
 
+    /// Whether the window holds a hit.
+    #[must_use]
+    pub fn holds(&self, id: &T::Id) -> bool {
+        self.kept().any(|kept| kept.id() == id)
+    }
+
     /// The kept hits, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &T> {
         (0..self.window.len()).map(|at| &self.window.held(at).kept.kept)

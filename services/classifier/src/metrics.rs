@@ -1,4 +1,4 @@
-//! The classifier's metrics. Consumed = classified + dead-lettered, counted once their records are durable; corrections
+//! The classifier's metrics. Consumed = classified + dead-lettered + repeated, counted once their records are durable; corrections
 //! are counted beside that.
 
 use prometheus::{
@@ -103,6 +103,15 @@ pub(crate) static CORRECTIONS_SET_ASIDE: LazyLock<IntCounter> = LazyLock::new(||
     register_int_counter!(
         "trueopen_classifier_corrections_set_aside_total",
         "corrections longer than the classified topic takes, set aside in the dead-letter topic"
+    )
+    .expect("the name is registered once")
+});
+
+/// Hits that came again after a start, whose verdict was durable and whose window was closed.
+pub(crate) static REPEATED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_repeated_records_total",
+        "hits that came again after a start, whose verdict stands and is not said again"
     )
     .expect("the name is registered once")
 });

@@ -7,7 +7,7 @@
 //!   order of hits and delivery events, a newer ruleset. Its own position there stays an hour of record times behind.
 //! - What can't be read goes to the dead-letter topic and stops nothing; an append that is refused is tried again for
 //!   as long as it takes, and nothing overtakes it.
-//! - Consumed = classified + dead-lettered, on the counters; corrections are counted beside that.
+//! - Consumed = classified + dead-lettered + repeated, on the counters; corrections are counted beside that.
 
 mod kept;
 mod live;
@@ -26,6 +26,11 @@ use std::time::{Duration, Instant};
 use stream::{AppendError, Consumer, Delivered, GroupError, ReadError, Record, Topic};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+
+/// How long a start waits for the next batch to read back before it takes what came for all there is.
+const READ_BACK_PATIENCE: Duration = Duration::from_secs(2);
+/// The same for what was just appended, which lies in memory.
+const FOLLOW_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How the stage works.
 #[derive(Debug, Clone)]
@@ -178,6 +183,8 @@ impl Classifier {
     /// Remembers, then judges what comes until a stop is asked for.
     async fn work(&mut self) -> Result<(), Interrupt> {
         let mut stopping = self.stopping.subscribe();
+        let mut repeats = self.consumer.lag();
+        self.live.expect_repeats(repeats > 0);
         self.remember().await?;
         let ruleset = self.live.ruleset().version();
         info!(ruleset, group = %self.config.group, live = self.live.messages(), "classifier running");
@@ -199,6 +206,8 @@ impl Classifier {
                 Next::Raw(Ok(batch)) => {
                     wait = self.config.retry_first;
                     self.process(&batch).await?;
+                    repeats = repeats.saturating_sub(batch.len() as u64);
+                    self.live.expect_repeats(repeats > 0);
                 }
                 Next::Delivery(Ok(batch)) => {
                     wait = self.config.retry_first;
@@ -218,16 +227,15 @@ impl Classifier {
     async fn remember(&mut self) -> Result<(), Interrupt> {
         let started = Instant::now();
         let (mut wait, mut read) = (self.config.retry_first, 0);
-        while self.delivery.unread() > 0 {
-            let batch = self.delivery.next(self.config.batch_records, self.config.batch_bytes).await;
+        let (records, bytes) = (self.config.batch_records, self.config.batch_bytes);
+        while let Some(batch) = self.delivery.next_there(records, bytes, READ_BACK_PATIENCE).await {
             let Some(batch) = self.readable(batch, &mut wait).await? else { continue };
             for event in batch.iter().filter_map(payload::<DeliveryEvent>) {
                 self.live.delivery(&event);
             }
             self.delivery.hold(&batch, self.live.newest())?;
         }
-        while self.memory.unread() > 0 {
-            let batch = self.memory.next(self.config.batch_records, self.config.batch_bytes).await;
+        while let Some(batch) = self.memory.next_there(records, bytes, READ_BACK_PATIENCE).await {
             let Some(batch) = self.readable(batch, &mut wait).await? else { continue };
             for classified in batch.iter().filter_map(payload::<Classified>) {
                 self.live.restore(classified);
@@ -331,12 +339,10 @@ impl Classifier {
 
     /// Reads what was just appended, so that the position there can follow.
     async fn follow(&mut self) -> Result<(), Interrupt> {
-        while self.memory.unread() > 0 {
-            match self.memory.next(self.config.batch_records, self.config.batch_bytes).await {
-                Ok(batch) => self.memory.hold(&batch, self.live.newest())?,
-                // It is tried again behind the next batch.
-                Err(_) => break,
-            }
+        let (records, bytes) = (self.config.batch_records, self.config.batch_bytes);
+        // What can't be read is tried again behind the next batch.
+        while let Some(Ok(batch)) = self.memory.next_there(records, bytes, FOLLOW_PATIENCE).await {
+            self.memory.hold(&batch, self.live.newest())?;
         }
         Ok(())
     }

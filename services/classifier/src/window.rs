@@ -96,12 +96,13 @@ pub(crate) struct Around<'a> {
     hits: &'a [Seen],
     at: usize,
     policy: &'a Policy,
-    crowd: Crowd,
+    crowds: &'a [Crowd],
 }
 
 impl<'a> Around<'a> {
-    fn new(hits: &'a [Seen], at: usize, policy: &'a Policy) -> Self {
-        Self { hits, at, policy, crowd: Crowd::around(hits, at, policy) }
+    /// The densest moment that the hit belongs to.
+    fn crowd(&self) -> &'a Crowd {
+        &self.crowds[self.at]
     }
 
     /// The hit itself.
@@ -125,7 +126,7 @@ pub(crate) enum Placed<T> {
     New(usize),
     /// It was there already, at this place.
     Repeat(usize, T),
-    /// The window is past it: it is judged alone, and nothing else is judged again for it.
+    /// The window is past it, or full of newer ones: it is judged alone, and nothing else is judged again for it.
     Late(T),
 }
 
@@ -177,6 +178,10 @@ impl<T: Identified> Window<T> {
         if place < self.seen.len() && order(place) == own {
             return Placed::Repeat(place, kept);
         }
+        let full = i64::try_from(self.seen.len()).unwrap_or(i64::MAX) >= policy.window_hits();
+        if place == 0 && full {
+            return Placed::Late(kept);
+        }
         // Most messages are hit once or twice: room is made for one at a time at first.
         if self.seen.len() < 4 {
             self.seen.reserve_exact(1);
@@ -202,8 +207,9 @@ impl<T: Identified> Window<T> {
 
     /// Finds the marks of every hit anew, and calls back with those whose marks changed, in order.
     pub(crate) fn mark(&mut self, policy: &Policy, mut changed: impl FnMut(usize)) {
+        let crowds = Crowd::all(&self.seen, policy);
         for at in 0..self.seen.len() {
-            let marks = marks(&self.seen, at, policy);
+            let marks = marks(&self.seen, &crowds, at, policy);
             if marks != self.held[at].marks {
                 self.held[at].marks = marks;
                 changed(at);
@@ -242,10 +248,10 @@ impl<T: Identified> Window<T> {
     }
 }
 
-fn marks(hits: &[Seen], at: usize, policy: &Policy) -> Marks {
+fn marks(hits: &[Seen], crowds: &[Crowd], at: usize, policy: &Policy) -> Marks {
     if hits.len() < 2 {
         return Marks::default();
     }
-    let around = Around::new(hits, at, policy);
+    let around = Around { hits, at, policy, crowds };
     Marks(std::array::from_fn(|index| (WINDOW_RULES[index].see)(&around)))
 }

@@ -12,8 +12,9 @@ use crate::ruleset::Ruleset;
 use aws_lc_rs::digest;
 use engagement::delivery::DeliveryType;
 use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Timestamp, message_key};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// How long a message is held after it was last touched, in the progress of record times: twice the window, so that
 /// what lies in a window is held whatever the order in which it came.
@@ -46,6 +47,8 @@ pub(super) struct Live {
     /// Until when a message is held, as it was said at some touch; only the last word of each counts.
     ends: VecDeque<(i64, Key)>,
     delivery_ends: VecDeque<(i64, Key)>,
+    /// Events that were read back, while the raw topic may bring them again; `None` when it can't.
+    read_back: Option<HashSet<Uuid>>,
 }
 
 struct Held {
@@ -64,6 +67,7 @@ impl Live {
             deliveries: HashMap::new(),
             ends: VecDeque::new(),
             delivery_ends: VecDeque::new(),
+            read_back: None,
         }
     }
 
@@ -76,8 +80,21 @@ impl Live {
         self.newest
     }
 
-    /// Takes a hit: its own verdict comes first, then those that it corrects.
+    /// Whether the raw topic may bring events that are read back.
+    pub(super) fn expect_repeats(&mut self, expected: bool) {
+        self.read_back = expected.then(|| self.read_back.take().unwrap_or_default());
+    }
+
+    /// Takes a hit: its own verdict comes first, then those that it corrects. Of one that was read back and is closed by
+    /// now, nothing more is said.
     pub(super) fn hit(&mut self, hit: Hit) -> Vec<Said> {
+        if self.read_back.as_ref().is_some_and(|read_back| read_back.contains(&hit.event_id)) {
+            let held = self.messages.get(&key(hit.account_number, &hit.message_id));
+            if !held.is_some_and(|held| held.message.holds(&hit.event_id)) {
+                metrics::REPEATED.inc();
+                return Vec::new();
+            }
+        }
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
         let seen = self.ruleset.see(&Facts::from(&hit));
@@ -118,6 +135,9 @@ impl Live {
     /// Takes a verdict that was written before this start.
     pub(super) fn restore(&mut self, classified: Classified) {
         let Classified { hit, client, verdict } = classified;
+        if let Some(read_back) = &mut self.read_back {
+            read_back.insert(hit.event_id);
+        }
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return };
         let seen = self.ruleset.see(&Facts::from(&hit));

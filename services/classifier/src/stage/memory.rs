@@ -2,6 +2,7 @@
 
 use super::live::HOLD_MS;
 use std::collections::VecDeque;
+use std::time::Duration;
 use stream::{Consumer, Delivered, GroupError, ReadError};
 
 /// So many records at most stay behind the position; beyond that the oldest are let go, and a restart won't know them.
@@ -13,16 +14,36 @@ pub(super) struct Memory {
     /// What was read and not committed: the partition, the next offset, the newest record time then, how many records.
     held: VecDeque<(u32, u64, i64, u64)>,
     records: u64,
+    /// What the topic counts as unread and does not deliver: it skips numbers after a crash.
+    phantoms: u64,
 }
 
 impl Memory {
     pub(super) fn new(consumer: Consumer) -> Self {
-        Self { consumer, held: VecDeque::new(), records: 0 }
+        Self { consumer, held: VecDeque::new(), records: 0, phantoms: 0 }
     }
 
     /// How many records there are that were not read yet.
-    pub(super) fn unread(&self) -> u64 {
-        self.consumer.lag().saturating_sub(self.records)
+    fn unread(&self) -> u64 {
+        self.consumer.lag().saturating_sub(self.records).saturating_sub(self.phantoms)
+    }
+
+    /// The next of the records that there are; `None` when none comes for `patience`, for then the count of them was
+    /// too high. Cancel-safe.
+    pub(super) async fn next_there(
+        &mut self,
+        records: usize,
+        bytes: usize,
+        patience: Duration,
+    ) -> Option<Result<Vec<Delivered>, ReadError>> {
+        if self.unread() == 0 {
+            return None;
+        }
+        let next = tokio::time::timeout(patience, self.consumer.next(records, bytes)).await;
+        if next.is_err() {
+            self.phantoms += self.unread();
+        }
+        next.ok()
     }
 
     /// Waits for records. Cancel-safe.

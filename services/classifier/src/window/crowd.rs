@@ -21,29 +21,34 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// The densest moment around the hit at a place.
-    pub(super) fn around(hits: &[Seen], at: usize, policy: &Policy) -> Self {
-        let own = &hits[at];
-        if own.ahead || own.unsubscribes {
-            return Self::default();
+    /// The densest moment around each hit. Only moments that no longer one contains are looked at.
+    pub(super) fn all(hits: &[Seen], policy: &Policy) -> Vec<Self> {
+        let mut densest = vec![Self::default(); hits.len()];
+        let asked = hits.iter().filter(|seen| matches!(seen.kind, Kind::Click | Kind::Trap)).count();
+        if asked < 2 {
+            return densest;
         }
         let span = policy.burst_span_ms();
-        let first = hits.partition_point(|seen| own.received_at.since(seen.received_at) > span);
-        let mut densest = Self::default();
-        for start in first..=at {
-            let from = hits[start].received_at;
+        let mut reached = 0;
+        for (start, first) in hits.iter().enumerate() {
+            let from = first.received_at;
             let end = start + hits[start..].partition_point(|seen| seen.received_at.since(from) <= span);
-            if end <= at {
+            if end <= reached {
                 continue;
             }
+            reached = end;
             let crowd = Self::of(&hits[start..end]);
-            if (crowd.links, crowd.whole, crowd.in_order, crowd.pixel)
-                > (densest.links, densest.whole, densest.in_order, densest.pixel)
-            {
-                densest = crowd;
+            for (seen, densest) in hits[start..end].iter().zip(&mut densest[start..end]) {
+                if !seen.ahead && !seen.unsubscribes && crowd.density() > densest.density() {
+                    *densest = crowd;
+                }
             }
         }
         densest
+    }
+
+    fn density(&self) -> (usize, bool, bool, bool) {
+        (self.links, self.whole, self.in_order, self.pixel)
     }
 
     fn of(hits: &[Seen]) -> Self {

@@ -10,7 +10,7 @@ use crate::finding::Finding;
 /// opens three links one after another needs more than a second; an address that many share says nothing here, for
 /// only distinct links of one recipient's mail count.
 pub(super) fn see(around: &Around<'_>) -> u8 {
-    let links = i64::try_from(around.crowd.links).unwrap_or(i64::MAX);
+    let links = i64::try_from(around.crowd().links).unwrap_or(i64::MAX);
     if links >= around.policy.burst_many_links() {
         2
     } else {

@@ -13,7 +13,7 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
         i64::try_from(crowd.links).unwrap_or(i64::MAX) >= around.policy.burst_several_links()
     };
     let own = around.own();
-    if several(&around.crowd) || own.unsubscribes || own.by_proxy {
+    if several(around.crowd()) || own.unsubscribes || own.by_proxy {
         return 0;
     }
     let within = around.policy.same_client_minutes() * 60_000;
@@ -21,7 +21,7 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
         at != around.at
             && seen.apart(own) <= within
             && seen.same_client(own)
-            && several(&Crowd::around(around.hits, at, around.policy))
+            && several(&around.crowds[at])
     });
     u8::from(burst)
 }

@@ -8,8 +8,8 @@ use crate::finding::Finding;
 ///
 /// Known false positives: three links picked at random are in order once in six.
 pub(super) fn see(around: &Around<'_>) -> u8 {
-    let several = i64::try_from(around.crowd.links).unwrap_or(i64::MAX) >= around.policy.burst_several_links();
-    u8::from(several && around.crowd.in_order)
+    let several = i64::try_from(around.crowd().links).unwrap_or(i64::MAX) >= around.policy.burst_several_links();
+    u8::from(several && around.crowd().in_order)
 }
 
 pub(super) fn say(_level: u8, _doubted: bool) -> Option<Finding<'static>> {

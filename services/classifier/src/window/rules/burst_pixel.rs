@@ -8,7 +8,7 @@ use crate::finding::Finding;
 ///
 /// Known false positives: a mail app that loads the images only when a link is followed. It decides nothing alone.
 pub(super) fn see(around: &Around<'_>) -> u8 {
-    let crowd = &around.crowd;
+    let crowd = around.crowd();
     let several = i64::try_from(crowd.links).unwrap_or(i64::MAX) >= around.policy.burst_several_links();
     u8::from(crowd.pixel && (several || crowd.whole))
 }

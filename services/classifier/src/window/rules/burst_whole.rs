@@ -7,7 +7,7 @@ use crate::finding::Finding;
 ///
 /// Known false positives: a mail of two links of which a reader opens both at once. It decides nothing alone.
 pub(super) fn see(around: &Around<'_>) -> u8 {
-    u8::from(around.crowd.whole)
+    u8::from(around.crowd().whole)
 }
 
 pub(super) fn say(_level: u8, _doubted: bool) -> Option<Finding<'static>> {
