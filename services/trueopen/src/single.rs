@@ -74,18 +74,19 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     let stage = settings.classifier.stage();
     let kafka = settings.kafka.clone();
     stages.start("classifier", |shutdown| async move {
-        let open = gate.open(&kafka, [RAW, CLASSIFIED, DEAD_LETTER], &[CLASSIFIER]);
-        let Some([raw, classified, dead_letter]) = unless_stopped(open, &shutdown).await? else {
+        let open = gate.open(&kafka, [RAW, CLASSIFIED, DELIVERY, DEAD_LETTER], &[CLASSIFIER]);
+        let Some([raw, classified, delivery, dead_letter]) = unless_stopped(open, &shutdown).await? else {
             return Ok(());
         };
         let topics = ClassifierTopics {
             raw: raw.clone(),
             classified: classified.clone(),
+            delivery: delivery.clone(),
             dead_letter: dead_letter.clone(),
         };
         let classifier = Classifier::build(stage, topics, Arc::new(Ruleset::builtin()))?;
         let result = classifier.run(shutdown.requested()).await;
-        for topic in [raw, classified, dead_letter] {
+        for topic in [raw, classified, delivery, dead_letter] {
             topic.close().await;
         }
         result.map_err(Failure::from)
