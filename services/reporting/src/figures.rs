@@ -122,6 +122,23 @@ pub(crate) struct HitRow {
     clicks_by_source_unique: Vec<(String, u64)>,
 }
 
+/// The columns of `report_link_figures`.
+#[derive(Debug, Clone, clickhouse::Row, Deserialize)]
+pub(crate) struct LinkRow {
+    pub(crate) link_index: Option<u16>,
+    pub(crate) link_label: String,
+    clicks_total: u64,
+    clicks_unique: u64,
+    clicks_human_total: u64,
+    clicks_human_unique: u64,
+    clicks_automated_total: u64,
+    clicks_automated_unique: u64,
+    clicks_unknown_total: u64,
+    clicks_unknown_unique: u64,
+    clicks_by_source_total: Vec<(String, u64)>,
+    clicks_by_source_unique: Vec<(String, u64)>,
+}
+
 /// The columns of `report_figures` that answers show.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct MessageRow {
@@ -191,6 +208,19 @@ macro_rules! engagements {
             },
         )
     };
+}
+
+impl From<LinkRow> for Engagement {
+    fn from(row: LinkRow) -> Self {
+        Self {
+            total: row.clicks_total,
+            unique: row.clicks_unique,
+            human: Count { total: row.clicks_human_total, unique: row.clicks_human_unique },
+            automated: Count { total: row.clicks_automated_total, unique: row.clicks_automated_unique },
+            unknown: Count { total: row.clicks_unknown_total, unique: row.clicks_unknown_unique },
+            by_source: by_source(row.clicks_by_source_total, row.clicks_by_source_unique),
+        }
+    }
 }
 
 impl From<HitRow> for (Engagement, Engagement) {

@@ -1,6 +1,6 @@
 //! The questions that reports ask ClickHouse: a view's name and bound parameters, nothing else.
 
-use crate::figures::{Figures, HitRow, MessageRow};
+use crate::figures::{Figures, HitRow, LinkRow, MessageRow};
 use crate::problem::Problem;
 use crate::series::Bucket;
 use crate::window::{By, Window};
@@ -84,6 +84,24 @@ pub(crate) async fn hit_groups(
     );
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// The clicks on each link, in the order of the mail; one more than `most` where there are more.
+pub(crate) async fn links(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    suppress: &[Class],
+    most: u32,
+) -> Result<Vec<LinkRow>, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_link_figures(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            suppress = {suppress: Array(String)})
+         ORDER BY link_index, link_label LIMIT {most: UInt64}",
+    );
+    Ok(bound(query, account, window, suppress).param("most", u64::from(most) + 1).fetch_all().await?)
 }
 
 fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Class]) -> Query {

@@ -51,6 +51,7 @@ pub(crate) enum By {
     Campaign,
     Source,
     Client,
+    Link,
 }
 
 impl Cohort {
@@ -63,7 +64,7 @@ impl Cohort {
 }
 
 impl By {
-    const ALL: [Self; 4] = [Self::RecipientDomain, Self::Campaign, Self::Source, Self::Client];
+    const ALL: [Self; 5] = [Self::RecipientDomain, Self::Campaign, Self::Link, Self::Source, Self::Client];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -71,6 +72,7 @@ impl By {
             Self::Campaign => "campaign",
             Self::Source => "source",
             Self::Client => "client",
+            Self::Link => "link",
         }
     }
 

@@ -3,7 +3,7 @@
 use super::answer::{Format, Json, ndjson};
 use super::table::table;
 use crate::auth::{Caller, RawQuery, Segments};
-use crate::figures::{Engagement, Figures};
+use crate::figures::{Engagement, Figures, LinkRow};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::timeline::{self, Timeline};
@@ -74,7 +74,7 @@ pub(super) struct Breakdown {
     /// What is grouped by.
     #[schema(value_type = String)]
     by: &'static str,
-    /// The groups, the largest first.
+    /// The groups, the largest first; links in the order of the mail.
     rows: Vec<Group>,
     /// Whether there are more groups than one answer shows.
     truncated: bool,
@@ -86,6 +86,8 @@ pub(super) struct Breakdown {
 pub(super) enum Group {
     /// By recipient_domain or campaign: everything, of the group's messages.
     Messages(Box<MessageGroup>),
+    /// By link: clicks.
+    Link(Box<LinkGroup>),
     /// By source or client: opens and clicks, of the group's hits. A message has no source of its own.
     Hits(Box<HitGroup>),
 }
@@ -97,6 +99,19 @@ pub(super) struct MessageGroup {
     pub(super) key: String,
     #[serde(flatten)]
     pub(super) figures: Figures,
+}
+
+/// The clicks on a link.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LinkGroup {
+    /// Place and label together, such as `0 pricing`.
+    pub(super) key: String,
+    /// Which link of the mail, from 0.
+    pub(super) index: Option<u16>,
+    /// What the sender calls it; empty where it has no label. Never its URL.
+    pub(super) label: String,
+    /// Who followed it.
+    pub(super) clicks: Engagement,
 }
 
 /// The opens and clicks of a group of hits.
@@ -134,7 +149,7 @@ pub(super) async fn summary(
 /// groups. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
-        ("by" = String, Query, description = "recipient_domain, campaign, source or client")),
+        ("by" = String, Query, description = "recipient_domain, campaign, link, source or client")),
     responses((status = 200, content(
             (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -189,6 +204,14 @@ pub(super) async fn timeline(
     Ok(Json(found))
 }
 
+impl From<LinkRow> for LinkGroup {
+    fn from(row: LinkRow) -> Self {
+        let (index, label) = (row.link_index, row.link_label.clone());
+        let place = index.map(|index| index.to_string()).unwrap_or_default();
+        Self { key: format!("{place} {label}").trim().to_owned(), index, label, clicks: row.into() }
+    }
+}
+
 impl Scoped {
     pub(super) fn new(account: String, window: &Window, suppress: &[Class]) -> Self {
         Self {
@@ -222,6 +245,10 @@ async fn groups(
     by: By,
 ) -> Result<Vec<Group>, Problem> {
     let most = app.config.breakdown_rows;
+    if by == By::Link {
+        let rows = query::links(&app.client, account, window, suppress, most).await?;
+        return Ok(rows.into_iter().map(|row| Group::Link(Box::new(row.into()))).collect());
+    }
     if by.of_hits() {
         let rows = query::hit_groups(&app.client, account, window, suppress, by, most).await?;
         return Ok(rows

@@ -54,7 +54,10 @@ const RATES: [&str; 10] = [
 /// The groups as a table.
 pub(super) fn table(by: By, rows: &[Group]) -> Response {
     let mut header = vec![by.as_str()];
-    if by.of_hits() {
+    if by == By::Link {
+        header.extend(["index", "label"]);
+        header.extend(ENGAGEMENT.iter().filter(|name| name.starts_with("clicks")));
+    } else if by.of_hits() {
         header.extend(ENGAGEMENT);
     } else {
         header.extend(DELIVERY);
@@ -81,6 +84,12 @@ pub(super) fn series(rows: &[Row]) -> Response {
 
 fn cells(group: &Group) -> Vec<String> {
     match group {
+        Group::Link(group) => {
+            let index = group.index.map(|index| index.to_string()).unwrap_or_default();
+            let mut cells = vec![group.key.clone(), index, group.label.clone()];
+            cells.extend(engagement(&group.clicks));
+            cells
+        }
         Group::Hits(group) => {
             let mut cells = vec![group.key.clone()];
             cells.extend(engagement(&group.opens));

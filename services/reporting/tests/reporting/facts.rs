@@ -23,6 +23,8 @@ pub(crate) struct Hit {
     pub(crate) actor: &'static str,
     pub(crate) source: String,
     pub(crate) client: &'static str,
+    /// Place and label of a click's link.
+    pub(crate) link: (Option<u16>, &'static str),
 }
 
 /// One stored delivery event.
@@ -116,9 +118,9 @@ pub(crate) async fn insert_hits(client: &Client, account: AccountNumber, hits: &
                 campaign: &hit.campaign,
                 recipient_domain: &hit.recipient_domain,
                 sent_at: hit.sent_at,
-                link_index: (hit.kind == "click").then_some(1),
+                link_index: hit.link.0,
                 link_count: (hit.kind == "click").then_some(3),
-                label: if hit.kind == "click" { "book" } else { "" },
+                label: hit.link.1,
                 method: hit.method,
                 actor: place(&["human", "automated", "unknown"], hit.actor),
                 source: &hit.source,

@@ -361,3 +361,51 @@ async fn nothing_at_all_is_zeros_and_nulls() {
     let rows = world.json("/v1/accounts/demo/reports/breakdown?by=source").await;
     assert_eq!(rows["rows"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clicks_by_link_are_of_place_and_label() {
+    let world = World::new().await;
+    let mut seed = Seed::default();
+    for (message, link, who) in [
+        ("m1", (Some(0), "offer"), ("human", "chrome")),
+        ("m1", (Some(0), "offer"), ("human", "chrome")),
+        ("m1", (Some(1), "pricing"), ("human", "chrome")),
+        ("m2", (Some(0), "offer"), ("automated", "barracuda")),
+        ("m2", (Some(1), "pricing"), ("automated", "barracuda")),
+        ("m2", (Some(10), ""), ("unknown", "generic_client")),
+        // An open has no link, and counts nowhere here.
+        ("m3", (None, ""), ("human", "chrome")),
+    ] {
+        let kind = if link.0.is_some() { "click" } else { "open" };
+        seed.hit(message, kind, who, "10:00:00").link = link;
+    }
+    seed.insert(&world).await;
+    let answer = world.json(&format!("/v1/accounts/demo/reports/breakdown?{DAY}&by=link")).await;
+    let shown: Vec<_> = answer["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let clicks = &row["clicks"];
+            let figures = [&clicks["total"], &clicks["unique"], &clicks["automated"]["total"]];
+            (row["key"].as_str().unwrap(), row["index"].clone(), figures.map(|count| count.as_u64().unwrap()))
+        })
+        .collect();
+    let expected =
+        [("0 offer", json!(0), [2, 1, 1]), ("1 pricing", json!(1), [1, 1, 1]), ("10", json!(10), [1, 1, 0])];
+    assert_eq!(shown, expected);
+    let request =
+        reqwest::Client::new().get(format!("{}/v1/accounts/demo/reports/breakdown?{DAY}&by=link", world.url));
+    let text = request
+        .bearer_auth(&world.admin)
+        .header("accept", "text/csv")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("link,index,label,clicks_total,clicks_unique,"), "{text}");
+    assert!(lines.len() == 4 && lines[1].starts_with("0 offer,0,offer,2,1,"), "{text}");
+}

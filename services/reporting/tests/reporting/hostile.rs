@@ -45,6 +45,7 @@ async fn seeded() -> World {
         actor: "human",
         source: "chrome".to_owned(),
         client: "Chrome",
+        link: (None, ""),
     };
     let mut hits = vec![hit(1, "plain", "plain")];
     for (index, text) in TEXTS.iter().enumerate() {

@@ -95,6 +95,23 @@ impl<'a> Oracle<'a> {
             .collect()
     }
 
+    /// Clicks on each link, by its place and label as JSON.
+    pub(crate) fn by_link(&self, question: &Question) -> BTreeMap<String, Value> {
+        let mut groups: BTreeMap<String, Vec<Message<'_>>> = BTreeMap::new();
+        for message in self.chosen(question) {
+            let key = |hit: &Hit| format!("{} {}", json!(hit.link.0), json!(hit.link.1));
+            let clicks = message.in_scope(question, "click");
+            let keys: BTreeSet<String> = clicks.iter().map(|hit| key(hit)).collect();
+            for wanted in keys {
+                let hits = clicks.iter().filter(|hit| key(hit) == wanted).copied().collect();
+                groups.entry(wanted).or_default().push(Message { hits, deliveries: Vec::new() });
+            }
+        }
+        let count =
+            |messages: Vec<Message<'_>>| engagement(&messages.iter().collect::<Vec<_>>(), question, "click");
+        groups.into_iter().map(|(wanted, messages)| (wanted, count(messages))).collect()
+    }
+
     fn chosen<'b>(&'b self, question: &'b Question) -> impl Iterator<Item = &'b Message<'a>> {
         self.messages.values().filter(|message| {
             let in_cohort = if question.sent_cohort {

@@ -5,7 +5,7 @@ use crate::oracle::{Oracle, Question};
 use crate::world::{DEMO, World, close, escaped};
 use engagement::Timestamp;
 use engagement::sources;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -132,6 +132,7 @@ fn hit(random: &mut Random, history: &mut History, message: &str, campaign: &str
         actor,
         source,
         client: random.pick(&["", "Chrome", "Outlook"]),
+        link: random.pick(&[(Some(0), ""), (Some(0), "offer"), (Some(1), "pricing"), (None, "")]),
     };
     for revision in 2..2 + random.below(3) as u16 {
         if random.chance(50) {
@@ -213,6 +214,9 @@ async fn recount(seed: u64) {
         let expected = oracle.summary(&question);
         same("the summary", &question, &answer, &expected);
         seen += expected["opens"]["unique"].as_u64().unwrap();
+        if random.chance(20) {
+            recount_links(&world, &oracle, &question).await;
+        }
 
         let by = random.pick(&["recipient_domain", "campaign", "source", "client"]);
         let answer = world.json(&format!("/v1/accounts/demo/reports/breakdown?by={by}&{query}")).await;
@@ -244,6 +248,20 @@ async fn recount(seed: u64) {
         }
     }
     assert!(seen > 100, "the questions hit nothing: {seen}");
+}
+
+/// The clicks of each link.
+async fn recount_links(world: &World, oracle: &Oracle<'_>, question: &Question) {
+    let query = query(question);
+    let answer = world.json(&format!("/v1/accounts/demo/reports/breakdown?by=link&{query}")).await;
+    let links: BTreeMap<String, Value> = answer["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (format!("{} {}", row["index"], row["label"]), row["clicks"].clone()))
+        .collect();
+    let expected = oracle.by_link(question);
+    assert!(close(&json!(links), &json!(expected)), "links of {question:?}\n{links:?}\n{expected:?}");
 }
 
 /// Each bucket of a time series is recounted as a question of its own; how many messages were opened in all.

@@ -86,6 +86,7 @@ impl Seed {
             actor: who.0,
             source: who.1.to_owned(),
             client: "",
+            link: (None, ""),
         });
         self.hits.last_mut().unwrap()
     }

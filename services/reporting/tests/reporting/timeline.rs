@@ -20,6 +20,7 @@ fn hit(number: u128, message: &str, kind: &'static str, at: &str) -> Hit {
         actor: "human",
         source: "chrome".to_owned(),
         client: "Chrome",
+        link: if kind == "click" { (Some(1), "book") } else { (None, "") },
     }
 }
 
