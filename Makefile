@@ -14,9 +14,10 @@ up: build-deps
 	@library=$$(services/embedded/fetch.sh) && cargo build --release --locked -p trueopen && \
 	TRUEOPEN_ENGINE__LIBRARY=$$library exec target/release/trueopen up $(if $(DATA),--data-dir $(DATA))
 
-# librdkafka is built from source and links the system's OpenSSL.
+# librdkafka is built from source and links the system's OpenSSL. Only test-deps installs anything; here it is only said.
 build-deps:
-	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
+	@pkg-config --exists openssl 2>/dev/null || { \
+	echo "missing: pkg-config and OpenSSL's headers (Debian: apt-get install pkg-config libssl-dev; make test-deps does it as root)" >&2; exit 1; }
 
 engine:
 	@services/embedded/fetch.sh >/dev/null
@@ -26,9 +27,10 @@ kafka:
 	@tests/kafka/fetch.sh >/dev/null || [ -z "$$CI" ]
 
 test-deps:
+	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
 	@tests/deps.sh chromium docker-compose java mvn
 
-test: build-deps test-deps engine kafka
+test: test-deps build-deps engine kafka
 	cargo build --locked --workspace
 	cargo test --locked --workspace --no-fail-fast
 
