@@ -1,11 +1,12 @@
 # The two commands that matter: `make up` runs everything, `make test` proves it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up build-deps engine kafka test test-deps lint bench bench-deps
+.PHONY: help up build-deps engine kafka test test-deps soak lint bench bench-deps
 
 help:
 	@echo "make up         run trueopen: tracker, classifier, loader, reporting API, embedded ClickHouse"
 	@echo "make test       install what the tests need (as root) and run all of them"
+	@echo "make soak       kill things for SOAK_SECONDS (180) while hits go on, and look for what is missing or doubled"
 	@echo "make lint       format and clippy"
 	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
 
@@ -37,6 +38,10 @@ test: test-deps build-deps engine kafka
 lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# The oracle for as long as asked: SOAK_SECONDS=600 SOAK_SEED=7 make soak
+soak: build-deps engine kafka
+	SOAK_SECONDS=$${SOAK_SECONDS:-180} cargo test --locked -p acceptance --test stages oracle -- --nocapture
 
 bench-deps:
 	@tests/deps.sh nginx wrk

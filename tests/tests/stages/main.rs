@@ -2,85 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
-use acceptance::{Api, Broker, Program, Stage, engine_library, free_port, program, wait_until};
-use embedded::{Engine, EngineConfig};
+mod oracle;
+mod place;
+
+use acceptance::{Api, Broker, Stage, free_port, wait_until};
+use place::{Place, engine};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long the broker is away while hits go on.
 const AWAY: Duration = Duration::from_secs(15);
-
-/// What all stages are told.
-struct Place {
-    dir: PathBuf,
-    variables: Vec<(String, String)>,
-}
-
-impl Place {
-    fn new(dir: &Path, broker: &str, engine: &Engine) -> Self {
-        let url = engine.url();
-        let password = engine.password();
-        let pairs = [
-            ("TRUEOPEN_KAFKA__BROKERS", broker),
-            ("TRUEOPEN_KAFKA__CREATE_TOPICS", "true"),
-            ("TRUEOPEN_KAFKA__PARTITIONS", "3"),
-            ("TRUEOPEN_KAFKA__REPLICATION", "1"),
-            ("TRUEOPEN_KAFKA__MIN_INSYNC_REPLICAS", "1"),
-            ("TRUEOPEN_KAFKA__APPEND_SECONDS", "3"),
-            ("TRUEOPEN_KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "6000"),
-            ("TRUEOPEN_CLICKHOUSE__URL", url.as_str()),
-            ("TRUEOPEN_CLICKHOUSE__PASSWORD", password),
-        ];
-        let mut variables: Vec<_> =
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        for name in ["TRUEOPEN_TRACKER__LISTEN", "TRUEOPEN_REPORT__LISTEN"] {
-            variables.push((name.to_owned(), format!("127.0.0.1:{}", free_port())));
-        }
-        // One key for all: what one stage seals another opens.
-        let config = dir.join("trueopen.toml");
-        std::fs::write(&config, format!("master_key_file = {:?}\n", dir.join("master.key"))).unwrap();
-        variables.push(("TRUEOPEN_CONFIG".to_owned(), config.display().to_string()));
-        Self { dir: dir.to_owned(), variables }
-    }
-
-    fn with(&self, name: &str, value: &str) -> Self {
-        let mut variables = self.variables.clone();
-        variables.push((name.to_owned(), value.to_owned()));
-        Self { dir: self.dir.clone(), variables }
-    }
-
-    fn start(&self, stage: &'static str) -> Stage {
-        Stage::start(stage, &self.dir, &self.variables)
-    }
-
-    fn variable(&self, name: &str) -> &str {
-        &self.variables.iter().find(|(known, _)| known == name).unwrap().1
-    }
-
-    /// Runs a command to its end; what it printed.
-    fn command(&self, arguments: &[&str]) -> String {
-        let mut program = Program::new(&self.dir.join("commands"), arguments);
-        for (name, value) in &self.variables {
-            program = program.env(name, value);
-        }
-        let output = program.output();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-async fn engine(dir: &Path) -> Engine {
-    let listen = format!("127.0.0.1:{}", free_port()).parse().unwrap();
-    let config = EngineConfig::new(
-        engine_library().to_owned(),
-        dir.join("clickhouse"),
-        listen,
-        program().to_owned(),
-        ["engine"],
-    );
-    Engine::start(config).await.unwrap()
-}
 
 /// Opens the pixels of some messages, each once, and notes how long the slowest reader waited.
 async fn open(pixels: &[String]) -> Duration {
@@ -116,12 +47,7 @@ async fn hits_are_reported_exactly_once_whatever_dies() {
     assert!(told.contains("made topics") && told.contains("engagement.raw"), "{told}");
     let told = place.command(&["migrate"]);
     assert!(!told.contains("made topics") && told.contains("as they have to be"), "{told}");
-    place.command(&["account", "create", "demo"]);
-    let mut key = vec!["key", "create", "--account", "demo"];
-    for scope in ["reports:read", "events:write", "settings:write"] {
-        key.extend(["--scope", scope]);
-    }
-    let key = place.command(&key);
+    let api = place.demo();
 
     let mut track = place.start("track");
     track.ready().await;
@@ -130,7 +56,6 @@ async fn hits_are_reported_exactly_once_whatever_dies() {
     for stage in [&mut classify, &mut load, &mut report] {
         stage.ready().await;
     }
-    let api = Api::new(&format!("http://{}", place.variable("TRUEOPEN_REPORT__LISTEN")), &key);
     let mut pixels = Vec::new();
     for number in 0..100 {
         let mail = api.links(&format!("message-{number}"), &[]).await;

@@ -1,0 +1,88 @@
+//! What the stages of one test share.
+
+use acceptance::{Api, Program, Stage, engine_library, free_port, program};
+use embedded::{Engine, EngineConfig};
+use std::path::{Path, PathBuf};
+
+/// What all stages are told.
+pub(crate) struct Place {
+    dir: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    pub(crate) fn new(dir: &Path, broker: &str, engine: &Engine) -> Self {
+        let url = engine.url();
+        let password = engine.password();
+        let pairs = [
+            ("TRUEOPEN_KAFKA__BROKERS", broker),
+            ("TRUEOPEN_KAFKA__CREATE_TOPICS", "true"),
+            ("TRUEOPEN_KAFKA__PARTITIONS", "3"),
+            ("TRUEOPEN_KAFKA__REPLICATION", "1"),
+            ("TRUEOPEN_KAFKA__MIN_INSYNC_REPLICAS", "1"),
+            ("TRUEOPEN_KAFKA__APPEND_SECONDS", "3"),
+            ("TRUEOPEN_KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "6000"),
+            ("TRUEOPEN_CLICKHOUSE__URL", url.as_str()),
+            ("TRUEOPEN_CLICKHOUSE__PASSWORD", password),
+        ];
+        let mut variables: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        for name in ["TRUEOPEN_TRACKER__LISTEN", "TRUEOPEN_REPORT__LISTEN"] {
+            variables.push((name.to_owned(), format!("127.0.0.1:{}", free_port())));
+        }
+        // One key for all: what one stage seals another opens.
+        let config = dir.join("trueopen.toml");
+        std::fs::write(&config, format!("master_key_file = {:?}\n", dir.join("master.key"))).unwrap();
+        variables.push(("TRUEOPEN_CONFIG".to_owned(), config.display().to_string()));
+        Self { dir: dir.to_owned(), variables }
+    }
+
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables = self.variables.clone();
+        variables.push((name.to_owned(), value.to_owned()));
+        Self { dir: self.dir.clone(), variables }
+    }
+
+    pub(crate) fn start(&self, stage: &'static str) -> Stage {
+        Stage::start(stage, &self.dir, &self.variables)
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        &self.variables.iter().find(|(known, _)| known == name).unwrap().1
+    }
+
+    /// Makes the account `demo`; the reporting API with a key of it.
+    pub(crate) fn demo(&self) -> Api {
+        self.command(&["account", "create", "demo"]);
+        let mut key = vec!["key", "create", "--account", "demo"];
+        for scope in ["reports:read", "events:write", "settings:write"] {
+            key.extend(["--scope", scope]);
+        }
+        let key = self.command(&key);
+        Api::new(&format!("http://{}", self.variable("TRUEOPEN_REPORT__LISTEN")), &key)
+    }
+
+    /// Runs a command to its end; what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let mut program = Program::new(&self.dir.join("commands"), arguments);
+        for (name, value) in &self.variables {
+            program = program.env(name, value);
+        }
+        let output = program.output();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// A ClickHouse engine whose data lies in a folder.
+pub(crate) async fn engine(dir: &Path) -> Engine {
+    let listen = format!("127.0.0.1:{}", free_port()).parse().unwrap();
+    let config = EngineConfig::new(
+        engine_library().to_owned(),
+        dir.join("clickhouse"),
+        listen,
+        program().to_owned(),
+        ["engine"],
+    );
+    Engine::start(config).await.unwrap()
+}
