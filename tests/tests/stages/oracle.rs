@@ -2,7 +2,7 @@
 //! nothing that was answered is missing, nothing stands twice, nothing stands that nobody sent, and what could not be
 //! used is a dead letter. `SOAK_SECONDS` says for how long, `SOAK_SEED` which turns it takes.
 
-use crate::place::{Place, engine};
+use crate::place::{Place, TURN, engine};
 use acceptance::{Broker, wait_until};
 use embedded::Engine;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -106,6 +106,7 @@ async fn dead_letters(topic: &Topic, wanted: usize) -> HashMap<String, BTreeSet<
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_answered_is_missing_and_nothing_is_doubled() {
     let (seconds, seed) = (number("SOAK_SECONDS", 40), number("SOAK_SEED", 20_261_121));
+    let _turn = TURN.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let Some(mut broker) = Broker::start(&dir.path().join("kafka")) else { return };
     let engine = engine(dir.path()).await;

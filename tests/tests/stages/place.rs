@@ -4,6 +4,9 @@ use acceptance::{Api, Program, Stage, engine_library, free_port, program};
 use embedded::{Engine, EngineConfig};
 use std::path::{Path, PathBuf};
 
+/// Held by one test at a time: each has a broker, an engine and four processes, and a small machine has two cores.
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// What all stages are told.
 pub(crate) struct Place {
     dir: PathBuf,
