@@ -61,7 +61,7 @@ pub enum ConfigError {
 const PREFIX: &str = "TRUEOPEN";
 
 /// Reads a configuration. `flags` are pairs of a dotted name and a value, applied last; `lists` are the dotted names of
-/// values that a variable gives as a list parted by commas.
+/// values that a variable or a flag gives as a list parted by commas.
 ///
 /// # Errors
 /// [`ConfigError`] with one line that names the file or the value.
@@ -104,7 +104,12 @@ fn load_from<T: DeserializeOwned>(
     let sectioned = variables.into_iter().filter(|(name, _)| name.contains("__")).collect();
     builder = builder.add_source(environment.source(Some(sectioned)));
     for (name, value) in flags {
-        builder = builder.set_override(*name, value.as_str()).map_err(|e| value_error(&e))?;
+        let set = if lists.contains(name) {
+            builder.set_override(*name, value.split(',').map(str::trim).collect::<Vec<_>>())
+        } else {
+            builder.set_override(*name, value.as_str())
+        };
+        builder = set.map_err(|e| value_error(&e))?;
     }
     let config = builder.build().map_err(|e| value_error(&e))?;
     config.try_deserialize().map_err(|e| value_error(&e))
@@ -173,6 +178,11 @@ mod tests {
         assert_eq!(whole.tracker.port, 3);
         assert_eq!(whole.tracker.trusted_proxies, ["10.0.0.0/8", "::1/128"]);
         assert_eq!(read(file, &variable, &[("tracker.port", "4")]).unwrap().tracker.port, 4);
+        let flag = [("tracker.trusted_proxies", "192.0.2.0/24, 198.51.100.0/24")];
+        assert_eq!(
+            read("", &variable, &flag).unwrap().tracker.trusted_proxies,
+            ["192.0.2.0/24", "198.51.100.0/24"]
+        );
     }
 
     #[test]
