@@ -3,8 +3,9 @@
 //! The variable of `tracker.listen` is `TRUEOPEN_TRACKER__LISTEN`: sections are parted by two underscores, since names
 //! hold single ones. A bad value stops the start with one line that names it.
 
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, File, FileFormat};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A value that is never printed: `Debug` and `Serialize` show a mask, so that `trueopen config` can print everything.
@@ -58,7 +59,7 @@ pub enum ConfigError {
 }
 
 /// The prefix of the variables that are read.
-const PREFIX: &str = "TRUEOPEN";
+const PREFIX: &str = "TRUEOPEN_";
 
 /// Reads a configuration. `flags` are pairs of a dotted name and a value, applied last; `lists` are the dotted names of
 /// values that a variable or a flag gives as a list parted by commas.
@@ -90,29 +91,27 @@ fn load_from<T: DeserializeOwned>(
         })?;
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
-    let mut environment = Environment::with_prefix(PREFIX)
-        .prefix_separator("_")
-        .separator("__")
-        .ignore_empty(true)
-        .try_parsing(true)
-        .list_separator(",");
-    for name in lists {
-        environment = environment.with_list_parse_key(name);
-    }
-    // Variables without a section are other tools' (the cache folder, the data directory's flag).
     let variables = variables.unwrap_or_else(|| std::env::vars_os().filter_map(utf8).collect());
-    let sectioned = variables.into_iter().filter(|(name, _)| name.contains("__")).collect();
-    builder = builder.add_source(environment.source(Some(sectioned)));
-    for (name, value) in flags {
-        let set = if lists.contains(name) {
-            builder.set_override(*name, value.split(',').map(str::trim).collect::<Vec<_>>())
+    let named: BTreeMap<String, String> = variables.into_iter().filter_map(setting).collect();
+    let named = named.iter().map(|(name, value)| (name.as_str(), value));
+    // All as texts: what needs a number reads one from it, and a password of digits keeps its zeros.
+    for (name, value) in named.chain(flags.iter().map(|(name, value)| (*name, value))) {
+        let set = if lists.contains(&name) {
+            builder.set_override(name, value.split(',').map(str::trim).collect::<Vec<_>>())
         } else {
-            builder.set_override(*name, value.as_str())
+            builder.set_override(name, value.as_str())
         };
         builder = set.map_err(|e| value_error(&e))?;
     }
     let config = builder.build().map_err(|e| value_error(&e))?;
     config.try_deserialize().map_err(|e| value_error(&e))
+}
+
+/// The setting that a variable names: `TRUEOPEN_TRACKER__LISTEN` is `tracker.listen`. Variables without a section are
+/// other tools' (the cache folder, the data directory's flag), and an empty one is as good as none.
+fn setting((name, value): (String, String)) -> Option<(String, String)> {
+    let name = name.strip_prefix(PREFIX)?;
+    (name.contains("__") && !value.is_empty()).then(|| (name.to_ascii_lowercase().replace("__", "."), value))
 }
 
 fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
@@ -202,6 +201,9 @@ mod tests {
 
     #[test]
     fn secrets_never_print() {
+        let digits =
+            read("", &[("TRUEOPEN_X__Y", ""), ("TRUEOPEN_OTHER", "1")], &[("password", "0123")]).unwrap();
+        assert_eq!(digits.password.reveal(), "0123");
         let whole = read("password = \"opensesame\"", &[], &[]).unwrap();
         assert_eq!(whole.password.reveal(), "opensesame");
         let shown = format!("{whole:?} {}", toml::to_string(&whole).unwrap());
