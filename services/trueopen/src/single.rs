@@ -27,6 +27,7 @@ use tracker::Tracker;
 const CLASSIFY_ADMIN_PORT: u16 = 9101;
 const LOAD_ADMIN_PORT: u16 = 9102;
 const REPORT_ADMIN_PORT: u16 = 9103;
+/// How often the copy of accounts and keys is refreshed: a revoked key is dead within ten seconds.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs the tracker alone. It needs its keys and its journal; accounts come from the copy on disk, kept fresh from
@@ -223,7 +224,8 @@ async fn refresh(directory: &Directory, accounts: &Accounts) {
     }
 }
 
-fn keep_fresh(stages: &mut Stages, directory: Directory, accounts: Accounts) {
+/// Starts the stage that keeps the copy of accounts and keys fresh.
+pub(crate) fn keep_fresh(stages: &mut Stages, directory: Directory, accounts: Accounts) {
     stages.start("accounts", |shutdown| async move {
         directory.keep_fresh(accounts, REFRESH_EVERY, shutdown.requested()).await;
         Ok::<(), std::convert::Infallible>(())

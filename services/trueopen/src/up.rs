@@ -6,7 +6,7 @@ use crate::bootstrap::{Welcome, bootstrap};
 use crate::data_dir::DataDir;
 use crate::settings::{Settings, reachable};
 use crate::topics::Topics;
-use crate::{Failure, master_key, output};
+use crate::{Failure, master_key, output, single};
 use banner::Banner;
 use classifier::Ruleset;
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
@@ -24,8 +24,6 @@ use store::{Accounts, Connection, Directory, Secret};
 use tracing::{info, warn};
 use tracker::Tracker;
 
-/// How often the copy of accounts and keys is refreshed: a revoked key is dead within ten seconds.
-const REFRESH_EVERY: Duration = Duration::from_secs(5);
 /// The admin port of `up` and of `track`.
 pub(crate) const ADMIN_PORT: u16 = 9100;
 
@@ -138,10 +136,7 @@ async fn run(
     stages.start("reporting", |shutdown| reporting.run(shutdown.requested()));
     stages.start("classifier", |shutdown| classifier.run(shutdown.requested()));
     stages.start("loader", |shutdown| loader.run(shutdown.requested()));
-    stages.start("accounts", |shutdown| async move {
-        directory.keep_fresh(accounts, REFRESH_EVERY, shutdown.requested()).await;
-        Ok::<(), std::convert::Infallible>(())
-    });
+    single::keep_fresh(&mut stages, directory, accounts);
     let engine_url = engine.url();
     stages.start("engine", |shutdown| async move {
         tokio::select! {
