@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 use acceptance::{System, wait_until};
-use chromiumoxide::{Browser, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::accessibility::GetFullAxTreeParams;
+use chromiumoxide::cdp::browser_protocol::input::{DispatchKeyEventParams, DispatchKeyEventType};
+use chromiumoxide::{Browser, BrowserConfig, Page};
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -40,6 +42,69 @@ fn chromium() -> Option<&'static Path> {
     found.into_iter().map(Path::new).find(|path| path.exists())
 }
 
+/// The trap with one of the things that hide it taken away, as mail clients take away what they don't know; each of these
+/// is a webmail's page with a link before and one behind it.
+fn stripped(trap: &str) -> Vec<String> {
+    let cut = |text: &str, from: &str, to: &str| {
+        let mut out = text.to_owned();
+        while let Some(at) = out.find(from) {
+            let end = at + from.len() + out[at + from.len()..].find(to).unwrap() + to.len();
+            out.replace_range(at..end, "");
+        }
+        assert_ne!(out, text, "{from} stands in the trap");
+        out
+    };
+    let page = |trap: String| {
+        format!(
+            "<body><a id=\"before\" href=\"/x\">before</a>{trap}<a id=\"behind\" href=\"/x\">behind</a></body>"
+        )
+    };
+    let without_styles = cut(trap, " style=\"", "\"");
+    let without_names = cut(&cut(trap, " aria-hidden=\"", "\""), " tabindex=\"", "\"");
+    vec![
+        page(trap.to_owned()),
+        page(without_styles),
+        page(trap.replace("<div hidden", "<div")),
+        page(without_names),
+        page(cut(trap, "<!--", "-->")),
+    ]
+}
+
+/// Asserts that a person can't see, hear or reach the trap on the page that is open.
+async fn assert_out_of_reach(page: &Page, trap: &str) {
+    let shown = "(() => { const a = [...document.links].find(a => a.href.startsWith('URL'));
+        const box = a.getBoundingClientRect();
+        return [box.width, box.height, a.innerText.length, document.body.innerText.includes('http')]; })()";
+    let shown = page.evaluate(shown.replace("URL", trap)).await.unwrap().into_value::<Value>().unwrap();
+    assert_eq!(shown, json!([0, 0, 0, false]), "it takes no room and shows no text");
+
+    // Round the whole page and past its end.
+    let mut reached = Vec::new();
+    for _ in 0..6 {
+        let key = DispatchKeyEventParams::builder().key("Tab").code("Tab").windows_virtual_key_code(9);
+        for kind in [DispatchKeyEventType::RawKeyDown, DispatchKeyEventType::KeyUp] {
+            page.execute(key.clone().r#type(kind).build().unwrap()).await.unwrap();
+        }
+        let focus = page.evaluate("document.activeElement.href || ''").await.unwrap();
+        reached.push(focus.into_value::<String>().unwrap());
+    }
+    assert!(
+        reached.iter().any(|href| !href.is_empty()),
+        "the Tab key reaches the mail's own links: {reached:?}"
+    );
+    assert!(!reached.iter().any(|href| href == trap), "and never the trap: {reached:?}");
+
+    let tree = page.execute(GetFullAxTreeParams::default()).await.unwrap();
+    let spoken: Vec<_> = tree.nodes.iter().filter(|node| !node.ignored).collect();
+    let links: Vec<_> = spoken
+        .iter()
+        .filter(|node| node.role.as_ref().and_then(|role| role.value.as_ref()) == Some(&json!("link")))
+        .collect();
+    let own = page.evaluate("[...document.links].length").await.unwrap().into_value::<usize>().unwrap();
+    assert_eq!(links.len(), own - 1, "every link but the trap is announced: {links:#?}");
+    assert!(!format!("{spoken:?}").contains(trap));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_read_in_a_browser_shows_as_a_human_open_and_click() {
     let Some(chromium) = chromium() else {
@@ -51,6 +116,10 @@ async fn a_mail_read_in_a_browser_shows_as_a_human_open_and_click() {
     let system = System::start(&dir.path().join("data"));
     let api = system.api();
 
+    let (status, answer) =
+        api.send(Method::PUT, "/v1/accounts/demo/settings", &json!({"trap_links": true})).await;
+    assert!(status.is_success(), "{answer}");
+
     let shop = website(vec![("/", "<h1>the autumn range</h1>".to_owned())]).await;
     let html = format!(
         "<html><body><p>Dear reader,</p><p><a id=\"range\" href=\"{shop}/range?a=1&amp;b=2\">the autumn range</a></p></body></html>"
@@ -59,9 +128,15 @@ async fn a_mail_read_in_a_browser_shows_as_a_human_open_and_click() {
         "recipient_domain": "example.org", "html": html});
     let (status, tracked) = api.send(Method::POST, "/v1/accounts/demo/instrument", &body).await;
     assert!(status.is_success(), "{tracked}");
+    let trap = tracked["trap"].clone();
+    let (trap, trap_html) = (trap["url"].as_str().unwrap(), trap["html"].as_str().unwrap());
     let tracked = tracked["html"].as_str().unwrap().to_owned();
     assert!(!tracked.contains("/range?"), "the destination is sealed");
-    let webmail = website(vec![("/mail", tracked)]).await;
+    assert!(tracked.contains(trap_html));
+    const VARIANTS: [&str; 5] = ["/0", "/1", "/2", "/3", "/4"];
+    let mut pages: Vec<_> = VARIANTS.into_iter().zip(stripped(trap_html)).collect();
+    pages.push(("/mail", tracked));
+    let webmail = website(pages).await;
 
     let profile = tempfile::tempdir().unwrap();
     let config = BrowserConfig::builder()
@@ -80,10 +155,15 @@ async fn a_mail_read_in_a_browser_shows_as_a_human_open_and_click() {
         "[...document.images].every(i => i.complete && i.naturalWidth === 1) && document.images.length";
     let images = || async { page.evaluate(pixel).await.unwrap().into_value::<Value>().unwrap() };
     wait_until(images, |count| *count == json!(1)).await;
+    assert_out_of_reach(&page, trap).await;
     page.find_element("#range").await.unwrap().click().await.unwrap();
     let address = || async { page.url().await.unwrap().unwrap_or_default() };
     let arrived = wait_until(address, |url| url.starts_with(&shop)).await;
     assert_eq!(arrived, format!("{shop}/range?a=1&b=2"));
+    for variant in VARIANTS {
+        page.goto(format!("{webmail}{variant}")).await.unwrap();
+        assert_out_of_reach(&page, trap).await;
+    }
     browser.close().await.unwrap();
     browser.wait().await.unwrap();
     driver.await.unwrap();

@@ -1,7 +1,7 @@
 //! From a mail's HTML to tracked HTML. No HTTP, no clock: the API and the command line both call this.
 //!
-//! lol_html reads where things stand, and only the values of tracked `href`s are replaced and the pixel put in: every
-//! other byte stays as it was. What is left alone: anything but http and https, fragments, template placeholders (their
+//! lol_html reads where things stand, and only the values of tracked `href`s are replaced and the pixel put in, with the
+//! trap where one is asked for: every other byte stays as it was. What is left alone: anything but http and https, fragments, template placeholders (their
 //! value is not known yet), links that are tracking URLs already, links marked `data-trueopen="off"`, and what stands in
 //! comments, conditional ones for Outlook among them.
 
@@ -16,6 +16,15 @@ use url::Url;
 /// What template languages mark their placeholders with, beside braces and `%name%`.
 const PLACEHOLDERS: &[&str] = &["<%", "*|", "[[", "%%"];
 
+/// What an instrumented mail gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The most links that are tracked; a mail with more is refused.
+    pub most_links: usize,
+    /// Whether the mail gets a link that no reader can see.
+    pub trap: bool,
+}
+
 /// Tracked HTML and what was tracked in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrumented {
@@ -23,6 +32,8 @@ pub struct Instrumented {
     pub html: String,
     /// The URL of the pixel that was put in.
     pub pixel_url: String,
+    /// The URL of the link that no reader can see, if one was put in.
+    pub trap_url: Option<String>,
     /// The links that were rewritten, in the order of the mail.
     pub links: Vec<TrackedLink>,
     /// How many links were left as they were.
@@ -87,7 +98,7 @@ struct Outline {
     body_end: Option<usize>,
 }
 
-/// Rewrites a mail's links and adds its pixel, before the last `</body>` or at the end.
+/// Rewrites a mail's links and adds its pixel, and the trap where that is wanted, before the last `</body>` or at the end.
 ///
 /// # Errors
 /// [`InstrumentError`] says what is out of its bounds.
@@ -95,7 +106,7 @@ pub fn instrument(
     minter: &Minter<'_>,
     mail: &MailMinter<'_>,
     html: &str,
-    most_links: usize,
+    options: Options,
 ) -> Result<Instrumented, InstrumentError> {
     let outline = outline(html)?;
     let base = outline.base.as_deref().and_then(|base| Url::parse(base.trim()).ok());
@@ -106,13 +117,13 @@ pub fn instrument(
         .into_iter()
         .filter_map(|found| destination(minter, base.as_ref(), &found).map(|url| (found, url)))
         .collect();
-    let too_many = || InstrumentError::TooManyLinks { found: tracked.len(), most: most_links };
+    let too_many = || InstrumentError::TooManyLinks { found: tracked.len(), most: options.most_links };
     let count = u16::try_from(tracked.len()).map_err(|_| too_many())?;
-    if tracked.len() > most_links {
+    if tracked.len() > options.most_links {
         return Err(too_many());
     }
     let left_alone = all - tracked.len();
-    let mut edits = Vec::with_capacity(tracked.len() + 1);
+    let mut edits = Vec::with_capacity(tracked.len() + 2);
     let mut links = Vec::with_capacity(tracked.len());
     for (index, (found, url)) in (0_u16..).zip(tracked) {
         let bytes = found.label.as_ref().map_or(0, String::len);
@@ -128,7 +139,9 @@ pub fn instrument(
     let pixel_url = mail.pixel()?;
     let end = outline.body_end.unwrap_or(html.len());
     edits.push((end..end, pixel_tag(&pixel_url)));
-    Ok(Instrumented { html: splice(html, edits), pixel_url, links, left_alone })
+    let trap_url = options.trap.then(|| mail.trap()).transpose()?;
+    edits.extend(trap_url.as_deref().map(|url| (end..end, trap_tag(url))));
+    Ok(Instrumented { html: splice(html, edits), pixel_url, trap_url, links, left_alone })
 }
 
 fn outline(html: &str) -> Result<Outline, InstrumentError> {
@@ -222,6 +235,21 @@ fn pixel_tag(url: &str) -> String {
     // Not hidden: some clients don't load what can't be seen.
     format!(
         r#"<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">"#,
+        escape(url)
+    )
+}
+
+/// The link that no reader can see, hear or reach, for a program that follows all there are.
+///
+/// Mail clients take away attributes and styles as they like, so each thing that hides it stands by itself: the box is not
+/// rendered (`hidden`, `display:none`), has no height, and is not announced (`aria-hidden`); the link is out of the order of
+/// the Tab key (`tabindex`) and has no text, so that nothing shows where styles are ignored. Outlook, which renders as Word
+/// does, skips what stands between the conditional comments, and `mso-hide` is its own word for not rendered.
+#[must_use]
+pub fn trap_tag(url: &str) -> String {
+    let hidden = "display:none;max-height:0;overflow:hidden;font-size:0;line-height:0;mso-hide:all";
+    format!(
+        r#"<!--[if !mso]><!--><div hidden aria-hidden="true" style="{hidden}"><a href="{}" tabindex="-1" aria-hidden="true" style="{hidden}"></a></div><!--<![endif]-->"#,
         escape(url)
     )
 }

@@ -137,6 +137,14 @@ impl MailMinter<'_> {
         self.url(CLICK, &self.content(Kind::Click, Some(link)))
     }
 
+    /// The URL of the link that no reader can see. It looks like any link's, and leads nowhere.
+    ///
+    /// # Errors
+    /// As [`MailMinter::pixel`].
+    pub fn trap(&self) -> Result<String, MintError> {
+        self.url(CLICK, &self.content(Kind::Trap, None))
+    }
+
     /// The URL of the unsubscribe page.
     ///
     /// # Errors
@@ -230,6 +238,8 @@ mod tests {
         assert_eq!(click.link, Some(link));
         let unsubscribe = opened(&urls.unsubscribe().unwrap(), base, "/u/", "anything.example");
         assert_eq!(unsubscribe.kind, Kind::Unsubscribe);
+        let trap = opened(&urls.trap().unwrap(), base, "/c/", "anything.example");
+        assert_eq!((trap.kind, trap.message_id.as_str(), trap.link), (Kind::Trap, "m-1", None));
     }
 
     #[test]

@@ -125,6 +125,34 @@ async fn a_click_redirects_and_head_is_a_hit_too() {
 }
 
 #[tokio::test]
+async fn the_trap_leads_to_a_harmless_page_and_is_a_hit() {
+    let tracker = start(|_, _| {}).await;
+    let path = format!("/c/{}", mint(Kind::Trap, None));
+    for method in [Method::GET, Method::HEAD] {
+        let response = tracker.ask(method.clone(), &path).await;
+        assert_eq!(response.status(), 200);
+        for (header, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("cache-control", "no-store, private"),
+            ("referrer-policy", "no-referrer"),
+            ("x-robots-tag", "noindex"),
+        ] {
+            assert_eq!(response.headers()[header], value, "{header}");
+        }
+        assert!(!response.headers().contains_key("location"), "nobody is sent anywhere");
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        let page = response.text().await.unwrap();
+        assert!(!page.contains("href") && !page.contains("message-1") && !page.contains("recipient-1"));
+        assert!(method == Method::HEAD || page.contains("You can close this window"));
+    }
+    let hits = tracker.hits().await;
+    assert_eq!(hits.len(), 2);
+    assert!(hits.iter().all(|hit| (hit.kind, hit.link_index) == (Kind::Trap, None)));
+    tracker.stop().await;
+}
+
+#[tokio::test]
 async fn what_does_not_open_makes_no_event_and_strands_nobody() {
     let tracker = start(|_, _| {}).await;
     let open = mint(Kind::Open, None);

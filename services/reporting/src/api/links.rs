@@ -3,7 +3,7 @@
 use super::answer::Json;
 use crate::auth::{Caller, Segments};
 use crate::body;
-use crate::instrument::{InstrumentError, instrument};
+use crate::instrument::{InstrumentError, Options, instrument, trap_tag};
 use crate::metrics;
 use crate::mint::{Mail, MintError, Minter, UnsubscribeHeaders};
 use crate::problem::Problem;
@@ -81,10 +81,22 @@ pub(super) struct Urls {
     pixel_url: String,
     /// The links in their order.
     links: Vec<MadeLink>,
+    /// The link that no reader can see, where the account's `trap_links` is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trap: Option<Trap>,
     /// The URL of the unsubscribe page.
     unsubscribe_url: String,
     /// Headers to put into the mail, ready.
     headers: UnsubscribeHeaders,
+}
+
+/// The link that no reader can see. Who follows it is a machine, so it must never stand in a mail where a person could.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Trap {
+    /// Its URL. In a text part it would be seen: leave it out there.
+    url: String,
+    /// The HTML to put into the mail as it is, before `</body>`; `instrument` has put it in already.
+    html: String,
 }
 
 /// A link with its tracking URL.
@@ -147,8 +159,10 @@ pub(super) async fn make_links(
         links.push(MadeLink { index, url, label: link.label, tracked_url });
     }
     let pixel_url = urls.pixel().map_err(|error| refused(&error, ""))?;
+    let trap = entry.settings.trap_links.then(|| urls.trap()).transpose();
+    let trap = trap.map_err(|error| refused(&error, ""))?;
     metrics::MAILS.inc();
-    Ok(Json(with_unsubscribe(&minter, &mail, pixel_url, links)?))
+    Ok(Json(with_unsubscribe(&minter, &mail, pixel_url, trap, links)?))
 }
 
 /// Track a mail's HTML: links lead through the tracker, and the pixel is put in. Everything else stays byte for byte.
@@ -173,7 +187,8 @@ pub(super) async fn instrument_mail(
     };
     let minter = app.minter(&entry).map_err(|error| refused(&error, ""))?;
     let urls = minter.mail(&mail).map_err(|error| refused(&error, ""))?;
-    let done = instrument(&minter, &urls, &wanted.html, app.config.links).map_err(|error| match error {
+    let options = Options { most_links: app.config.links, trap: entry.settings.trap_links };
+    let done = instrument(&minter, &urls, &wanted.html, options).map_err(|error| match error {
         InstrumentError::Mint(error) => refused(&error, ""),
         _ => Problem::field("/html", error.to_string()),
     })?;
@@ -183,7 +198,7 @@ pub(super) async fn instrument_mail(
         label: link.label,
         tracked_url: link.tracked_url,
     });
-    let urls = with_unsubscribe(&minter, &mail, done.pixel_url, links.collect())?;
+    let urls = with_unsubscribe(&minter, &mail, done.pixel_url, done.trap_url, links.collect())?;
     metrics::MAILS.inc();
     Ok(Json(InstrumentedMail { html: done.html, urls, left_alone: done.left_alone }))
 }
@@ -192,12 +207,14 @@ fn with_unsubscribe(
     minter: &Minter<'_>,
     mail: &Mail,
     pixel_url: String,
+    trap_url: Option<String>,
     links: Vec<MadeLink>,
 ) -> Result<Urls, Problem> {
     let unsubscribe_url =
         minter.mail(mail).and_then(|urls| urls.unsubscribe()).map_err(|error| refused(&error, ""))?;
     let headers = UnsubscribeHeaders::new(&unsubscribe_url);
-    Ok(Urls { pixel_url, links, unsubscribe_url, headers })
+    let trap = trap_url.map(|url| Trap { html: trap_tag(&url), url });
+    Ok(Urls { pixel_url, links, trap, unsubscribe_url, headers })
 }
 
 fn now() -> Timestamp {

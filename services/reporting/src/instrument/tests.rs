@@ -14,6 +14,10 @@ fn ring() -> KeyRing {
 }
 
 fn run(html: &str, most: usize) -> Result<Instrumented, InstrumentError> {
+    run_with(html, Options { most_links: most, trap: false })
+}
+
+fn run_with(html: &str, options: Options) -> Result<Instrumented, InstrumentError> {
     let ring = ring();
     let minter = Minter::new(&ring, AccountNumber(1), None, BASE).unwrap();
     let mail = Mail {
@@ -23,7 +27,7 @@ fn run(html: &str, most: usize) -> Result<Instrumented, InstrumentError> {
         recipient_domain: "example.org".into(),
         sent_at: Timestamp::parse("2026-11-21T08:00:00Z").unwrap(),
     };
-    instrument(&minter, &minter.mail(&mail).unwrap(), html, most)
+    instrument(&minter, &minter.mail(&mail).unwrap(), html, options)
 }
 
 /// The tracked HTML, each tracking URL as `{open}` or `{index/count label destination}`, the pixel's tag as `{pixel}`.
@@ -160,6 +164,39 @@ fn instrumenting_again_adds_a_pixel_and_no_second_redirect() {
 }
 
 #[test]
+fn the_trap_is_put_in_where_nobody_can_reach_it() {
+    let html = r#"<body>Hi <a href="https://a.example">x</a></BODY></html>"#;
+    let plain = run(html, 9).unwrap();
+    assert_eq!(plain.trap_url, None);
+    assert!(!plain.html.contains("mso"), "only who asks for a trap gets one");
+
+    let trapped = run_with(html, Options { most_links: 1, trap: true }).unwrap();
+    let url = trapped.trap_url.clone().unwrap();
+    let (parsed, _) = token::parse(url.strip_prefix(BASE).unwrap().strip_prefix("/c/").unwrap());
+    let content = token::open_with_ring(&ring(), "t.example", &parsed.unwrap()).unwrap();
+    assert_eq!((content.kind, content.message_id.as_str()), (engagement::Kind::Trap, "m"));
+    assert_eq!(trapped.links.len(), 1, "it is none of the mail's links, and needs no room among them");
+
+    // It stands between comments that Outlook obeys and others don't see, and everything else is as without it.
+    let (before, rest) = trapped.html.split_once("<!--[if !mso]><!-->").unwrap();
+    let (tag, after) = rest.split_once("<!--<![endif]-->").unwrap();
+    assert!(
+        before.ends_with("border:0\">") && after == "</BODY></html>",
+        "behind the pixel: {}",
+        trapped.html
+    );
+    assert!(tag.starts_with("<div hidden aria-hidden=\"true\" style=\"display:none;"), "{tag}");
+    let link = &tag[tag.find("<a ").unwrap()..];
+    assert!(link.starts_with(&format!("<a href=\"{url}\" tabindex=\"-1\" aria-hidden=\"true\"")), "{tag}");
+    assert!(link.ends_with("></a></div>"), "no text that would show where styles are ignored: {tag}");
+    assert_eq!(tag.matches("mso-hide:all").count(), 2, "{tag}");
+
+    // Instrumented again, it is no link to track.
+    let again = run_with(&trapped.html, Options { most_links: 9, trap: false }).unwrap();
+    assert_eq!((again.links.len(), again.left_alone), (0, 2));
+}
+
+#[test]
 fn the_links_are_listed_as_they_are_in_the_mail() {
     let done =
         run(r#"<a href="https://a.example" data-label="l"></a><a href="HTTP://b.example/x">"#, 100).unwrap();
@@ -182,8 +219,11 @@ fn a_base_url_cannot_break_out_of_an_attribute() {
         sent_at: Timestamp::parse("2026-11-21T08:00:00Z").unwrap(),
     };
     let html = "<a href='https://a.example'>";
-    let done = instrument(&minter, &minter.mail(&mail).unwrap(), html, 9).unwrap().html;
+    let done = instrument(&minter, &minter.mail(&mail).unwrap(), html, Options { most_links: 9, trap: true })
+        .unwrap()
+        .html;
     assert!(done.starts_with("<a href='https://t.example/a&amp;b&apos;c/c/"), "{done}");
+    assert!(!done.contains("a&b'c"), "nor out of the pixel or the trap: {done}");
 }
 
 #[test]

@@ -102,6 +102,29 @@ async fn a_mail_is_instrumented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_an_account_that_wants_traps_gets_them() {
+    let world = World::new().await;
+    let mail = json!({"message_id": "m-3", "links": [{"url": "https://a.example"}]});
+    let links = "/v1/accounts/demo/links";
+    let (_, urls) = world.give(Method::POST, links, mail.clone()).await;
+    assert_eq!(urls.get("trap"), None, "{urls}");
+    let settings = "/v1/accounts/demo/settings";
+    let (status, answer) = world.give(Method::PUT, settings, json!({"trap_links": true})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, urls) = world.give(Method::POST, links, mail).await;
+    let trap = opened(&urls["trap"]["url"], "/c/");
+    assert_eq!((trap.kind, trap.message_id.as_str(), trap.link), (Kind::Trap, "m-3", None));
+    let html = urls["trap"]["html"].as_str().unwrap();
+    assert!(html.contains(urls["trap"]["url"].as_str().unwrap()) && html.contains("display:none"));
+    assert_eq!(opened(&urls["links"][0]["tracked_url"], "/c/").link.unwrap().count, 1);
+
+    let wanted = json!({"message_id": "m-3", "html": "<body>Hi</body>"});
+    let (_, mail) = world.give(Method::POST, "/v1/accounts/demo/instrument", wanted).await;
+    assert!(mail["html"].as_str().unwrap().contains(mail["trap"]["html"].as_str().unwrap()), "{mail}");
+    assert!(mail["links"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn delivery_events_are_durable_line_by_line() {
     let world = World::new().await;
     let body = [

@@ -6,6 +6,7 @@ use crate::{Failure, master_key as keys, output};
 use classifier::{Facts, Ruleset};
 use engagement::token::Link;
 use engagement::{Kind, Timestamp};
+use reporting::instrument::Options;
 use reporting::mint::{Mail, Minter};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -93,7 +94,7 @@ pub(crate) fn master_key(settings: &Settings, command: &MasterKeyCommand) -> Res
 }
 
 pub(crate) fn link(settings: &Settings, args: &LinkArgs) -> Result<(), Failure> {
-    with_minter(settings, &args.message, |minter, mail| {
+    with_minter(settings, &args.message, |_, minter, mail| {
         let mail = minter.mail(mail)?;
         let url = match &args.to {
             Some(destination) => mail.click(Link::new(destination, 0, 1, args.label.clone())?)?,
@@ -107,9 +108,9 @@ pub(crate) fn link(settings: &Settings, args: &LinkArgs) -> Result<(), Failure> 
 pub(crate) fn instrument(settings: &Settings, args: &InstrumentArgs) -> Result<(), Failure> {
     let mut html = String::new();
     std::io::stdin().read_to_string(&mut html).map_err(|error| format!("standard input: {error}"))?;
-    with_minter(settings, &args.message, |minter, mail| {
-        let tracked =
-            reporting::instrument::instrument(minter, &minter.mail(mail)?, &html, usize::from(u16::MAX))?;
+    with_minter(settings, &args.message, |entry, minter, mail| {
+        let options = Options { most_links: usize::from(u16::MAX), trap: entry.settings.trap_links };
+        let tracked = reporting::instrument::instrument(minter, &minter.mail(mail)?, &html, options)?;
         // Not a line: what was no line before must not become one.
         std::io::stdout().write_all(tracked.html.as_bytes())?;
         Ok(())
@@ -120,7 +121,7 @@ pub(crate) fn instrument(settings: &Settings, args: &InstrumentArgs) -> Result<(
 fn with_minter(
     settings: &Settings,
     args: &MessageArgs,
-    act: impl FnOnce(&Minter<'_>, &Mail) -> Result<(), Failure>,
+    act: impl FnOnce(&AccountEntry, &Minter<'_>, &Mail) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let ring = settings.ring()?;
     let entry = account(settings, &args.account)?;
@@ -138,7 +139,7 @@ fn with_minter(
     let base = settings.base_url(settings.tracker.listen);
     let own = entry.settings.tracking_base_url.as_deref();
     let minter = Minter::new(&ring, entry.account.number, own, &base)?;
-    act(&minter, &mail)
+    act(&entry, &minter, &mail)
 }
 
 /// The account from the copy that the services keep on disk, so that minting needs no server.
