@@ -86,6 +86,24 @@ impl Broker {
         SHARED.get_or_init(start).as_ref().map(Self::address)
     }
 
+    /// Changes a setting of a topic with Kafka's own tool.
+    pub fn alter_topic(address: &str, topic: &str, setting: &str) {
+        let jars = kafka().expect("it was there when the broker started");
+        let output = java(jars)
+            .args([
+                "kafka.admin.ConfigCommand",
+                "--bootstrap-server",
+                address,
+                "--alter",
+                "--entity-type",
+                "topics",
+            ])
+            .args(["--entity-name", topic, "--add-config", setting])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
     /// What a client is told: host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports[0])

@@ -30,6 +30,19 @@ impl DeadLetter {
     pub const VERSION: u32 = WIRE_VERSION;
 }
 
+/// A note on the dead-letter topic that a letter was put back onto the topic it came from: the letter again, without the
+/// original bytes. Whoever knows only [`DeadLetter`] reads it as an empty one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replayed {
+    /// The letter, `original_base64` empty.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// The letter's id, as `trueopen deadletter list` shows it.
+    pub replayed_id: String,
+    /// When it was put back.
+    pub replayed_at: Timestamp,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +62,14 @@ mod tests {
         let expected = r#"{"v":1,"reason":"not a readable record","topic":"engagement.raw","partition":0,"offset":7,"at":"2026-11-02T09:00:00.000Z","original_base64":"e30="}"#;
         assert_eq!(String::from_utf8_lossy(&wire), expected);
         assert_eq!(crate::from_wire::<DeadLetter>(&wire).unwrap(), letter);
+        assert!(crate::from_wire::<Replayed>(&wire).is_err(), "a letter is no note");
+
+        let letter = DeadLetter { original_base64: String::new(), ..letter };
+        let replayed_at = Timestamp::parse("2026-11-03T09:00:00Z").unwrap();
+        let note =
+            Replayed { letter: letter.clone(), replayed_id: "0123456789abcdef".to_owned(), replayed_at };
+        let wire = crate::to_wire(&note);
+        assert_eq!(crate::from_wire::<Replayed>(&wire).unwrap(), note);
+        assert_eq!(crate::from_wire::<DeadLetter>(&wire).unwrap(), letter, "readable without knowing notes");
     }
 }

@@ -19,7 +19,7 @@ pub mod verdict;
 
 pub use account::{AccountId, AccountNumber};
 pub use classified::Classified;
-pub use deadletter::DeadLetter;
+pub use deadletter::{DeadLetter, Replayed};
 pub use delivery::DeliveryEvent;
 pub use hit::{Hit, Kind, Request};
 pub use time::Timestamp;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 use engagement::delivery::Submitted;
-use engagement::{Classified, DeadLetter, DeliveryEvent, Hit};
+use engagement::{Classified, DeadLetter, DeliveryEvent, Hit, Replayed};
 use schemars::{JsonSchema, schema_for};
 use std::path::Path;
 
@@ -28,4 +28,5 @@ fn schemas_say_what_the_code_writes() {
     check::<DeliveryEvent>("delivery.json");
     check::<Submitted>("delivery-submitted.json");
     check::<DeadLetter>("deadletter.json");
+    check::<Replayed>("deadletter-replayed.json");
 }

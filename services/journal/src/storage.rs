@@ -50,6 +50,11 @@ impl Disk {
     pub fn new(root: &Path) -> Disk {
         Disk { root: root.to_path_buf() }
     }
+
+    /// A file that is not to be changed.
+    pub(crate) fn open_to_read(&self, path: &str) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(DiskFile(File::open(self.root.join(path))?)))
+    }
 }
 
 impl Storage for Disk {

@@ -11,6 +11,7 @@ mod cluster;
 mod consumer;
 mod context;
 mod producer;
+mod scan;
 mod settings;
 mod topic;
 
@@ -18,4 +19,5 @@ pub use cluster::{Cluster, ClusterError, TopicSpec};
 pub use settings::{KafkaConfig, is_secret};
 
 pub(crate) use consumer::KafkaConsumer;
+pub(crate) use scan::KafkaScan;
 pub(crate) use topic::KafkaTopic;

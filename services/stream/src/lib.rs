@@ -9,6 +9,7 @@ mod kafka;
 mod metrics;
 mod partition;
 mod record;
+mod scan;
 mod topic;
 
 pub use error::{AppendError, GroupError, OpenError, ReadError};
@@ -17,4 +18,5 @@ pub use journal::Config as JournalConfig;
 pub use kafka::{Cluster, ClusterError, KafkaConfig, TopicSpec, is_secret};
 pub use partition::partition;
 pub use record::{DecodeError, Delivered, Record, Undecodable};
+pub use scan::{Found, Scan};
 pub use topic::{Consumer, Topic, TopicConfig};

@@ -74,6 +74,9 @@ pub(crate) enum Command {
         #[arg(long)]
         account: Option<String>,
     },
+    /// Records that no stage could use: look at them, put them back
+    #[command(subcommand)]
+    Deadletter(DeadLetterCommand),
     /// Print the settings in force, secrets masked
     Config,
     /// Run the embedded ClickHouse engine; `up` starts this by itself
@@ -138,6 +141,82 @@ pub(crate) enum SettingsCommand {
         /// JSON such as '{"suppress":{"apple":false}}'
         json: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetterCommand {
+    /// List dead letters, oldest first; their content is shown by --show alone
+    List(DeadLetterList),
+    /// Put the original bytes back onto the topic they came from, each letter once
+    Replay(DeadLetterReplay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetterList {
+    #[command(flatten)]
+    pub(crate) filter: DeadLetterFilter,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show the content too, and all of the reason: it may tell who opened what
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetterReplay {
+    #[command(flatten)]
+    pub(crate) filter: DeadLetterFilter,
+    /// Every letter that was not replayed yet
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Those that were replayed before too
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetterFilter {
+    /// Those with this id, as `list` shows it; may be given often
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Vec<String>,
+    /// Those whose reason, as `list` shows it, contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Those that came from this topic
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Those that were set aside since then: a time (RFC 3339), or a span before now such as 2h or 3d
+    #[arg(long, value_parser = since, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+}
+
+impl DeadLetterFilter {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.id.is_empty() && self.reason.is_none() && self.topic.is_none() && self.since.is_none()
+    }
+}
+
+/// A point in time, or a span before now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Since {
+    At(engagement::Timestamp),
+    Span(i64),
+}
+
+impl Since {
+    pub(crate) fn before(self, now: engagement::Timestamp) -> engagement::Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Span(millis) => now.plus_millis(millis.saturating_neg()),
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let time = engagement::Timestamp::parse(text).map(Since::At);
+    time.or_else(|error| span(text).map(Since::Span).map_err(|span| format!("{error}; or {span}")))
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,8 @@ use stream::{Cluster, Delivered, ForwardConfig, Forwarder, Record, Topic};
 
 /// The most bytes of an original that a dead letter carries: one that can't go on may be longer than Kafka takes.
 const ORIGINAL_BYTES: usize = 256 * 1024;
+/// What a dead letter takes beside the original: reason, place and key.
+const LETTER_BYTES: usize = 2048;
 
 /// Starts the stage that takes `journal` into the topic `name`.
 pub(crate) fn forward(
@@ -28,7 +30,10 @@ pub(crate) fn forward(
     stages.start("forwarder", |shutdown| async move {
         let open = gate.open(&kafka, [name, DEAD_LETTER], &[]);
         let Some([to, dead_letter]) = unless_stopped(open, &shutdown).await? else { return Ok(()) };
-        let aside = Box::new(move |delivered: &Delivered, reason: &str| set_aside(name, delivered, reason));
+        // In base64 three bytes are four.
+        let most = (kafka.record_limit().saturating_sub(LETTER_BYTES) / 4 * 3).min(ORIGINAL_BYTES);
+        let aside =
+            Box::new(move |delivered: &Delivered, reason: &str| set_aside(name, delivered, reason, most));
         let forwarder =
             Forwarder::new(from, to.clone(), dead_letter.clone(), aside, ForwardConfig::default());
         let result = forwarder.run(shutdown.requested()).await;
@@ -40,13 +45,13 @@ pub(crate) fn forward(
     Ok(())
 }
 
-/// The dead letter of a record of a journal that can't go on.
-fn set_aside(topic: &str, delivered: &Delivered, reason: &str) -> Record {
+/// The dead letter of a record of a journal that can't go on, with so many of its bytes at most.
+fn set_aside(topic: &str, delivered: &Delivered, reason: &str, most: usize) -> Record {
     let (key, original) = match &delivered.record {
         Ok(record) => (record.key.clone(), record.payload.clone()),
         Err(undecodable) => (Vec::new(), undecodable.bytes.clone()),
     };
-    let kept = original.get(..ORIGINAL_BYTES).unwrap_or(&original);
+    let kept = original.get(..most).unwrap_or(&original);
     let reason = if kept.len() < original.len() {
         format!("{reason} (the first bytes of {})", original.len())
     } else {
@@ -72,8 +77,8 @@ mod tests {
     fn what_cant_go_on_keeps_its_place_and_its_bytes() {
         let of = |length: usize| {
             let record = Record { key: b"k".to_vec(), payload: vec![b'x'; length].into() };
-            let aside =
-                set_aside("delivery", &Delivered { partition: 0, offset: 7, record: Ok(record) }, "too long");
+            let delivered = Delivered { partition: 0, offset: 7, record: Ok(record) };
+            let aside = set_aside("delivery", &delivered, "too long", ORIGINAL_BYTES);
             assert_eq!(aside.key, b"k");
             engagement::from_wire::<DeadLetter>(&aside.payload).unwrap()
         };

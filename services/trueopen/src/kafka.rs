@@ -181,6 +181,12 @@ impl KafkaSettings {
         cluster.map(Some).map_err(|error| format!("the configuration is wrong: kafka: {error}").into())
     }
 
+    /// The longest record that goes to the brokers.
+    pub(crate) fn record_limit(&self) -> usize {
+        let set = self.settings.0.get("message.max.bytes").and_then(|bytes| bytes.parse().ok());
+        set.unwrap_or(1_000_000)
+    }
+
     /// A connection to the brokers, for stages that are nothing without them.
     pub(crate) fn required_cluster(&self, command: &str) -> Result<Cluster, Failure> {
         let missing = || {

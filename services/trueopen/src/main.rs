@@ -4,6 +4,7 @@ mod bootstrap;
 mod cli;
 mod commands;
 mod data_dir;
+mod deadletter;
 mod forward;
 mod kafka;
 mod master_key;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Key(command) => commands::key(&settings, command).await,
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
             Command::Verify { account } => verify::verify(&settings, account).await,
+            Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }

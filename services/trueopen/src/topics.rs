@@ -34,6 +34,13 @@ impl Topics {
         })
     }
 
+    /// The topic of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Topic> {
+        [&self.raw, &self.classified, &self.delivery, &self.dead_letter]
+            .into_iter()
+            .find(|topic| topic.name() == name)
+    }
+
     pub(crate) async fn close(self) {
         for topic in [self.raw, self.classified, self.delivery, self.dead_letter] {
             topic.close().await;

@@ -4,6 +4,7 @@ mod banner;
 
 use crate::bootstrap::{Welcome, bootstrap};
 use crate::data_dir::DataDir;
+use crate::deadletter::control::Control;
 use crate::settings::{Settings, reachable};
 use crate::topics::Topics;
 use crate::{Failure, master_key, output, single};
@@ -134,6 +135,9 @@ async fn run(
 
     // In the order in which they stop: sources first, the database last.
     stages.start("reporting", |shutdown| reporting.run(shutdown.requested()));
+    if let Some(control) = Control::build(&settings.data_dir, topics) {
+        stages.start("control", |shutdown| control.run(shutdown));
+    }
     stages.start("classifier", |shutdown| classifier.run(shutdown.requested()));
     stages.start("loader", |shutdown| loader.run(shutdown.requested()));
     single::keep_fresh(&mut stages, directory, accounts);

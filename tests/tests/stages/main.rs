@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
+mod deadletter;
 mod oracle;
 mod place;
 

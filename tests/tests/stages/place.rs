@@ -3,6 +3,7 @@
 use acceptance::{Api, Program, Stage, engine_library, free_port, program};
 use embedded::{Engine, EngineConfig};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 /// Held by one test at a time: each has a broker, an engine and four processes, and a small machine has two cores.
 pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -50,6 +51,19 @@ impl Place {
         Stage::start(stage, &self.dir, &self.variables)
     }
 
+    /// Starts tracker, classifier, loader and reporting API and waits until all are ready.
+    pub(crate) async fn start_all(&self) -> [Stage; 4] {
+        // The tracker first: it makes the master key.
+        let mut track = self.start("track");
+        track.ready().await;
+        let [mut classify, mut load, mut report] =
+            ["classify", "load", "report"].map(|stage| self.start(stage));
+        for stage in [&mut classify, &mut load, &mut report] {
+            stage.ready().await;
+        }
+        [track, classify, load, report]
+    }
+
     pub(crate) fn variable(&self, name: &str) -> &str {
         &self.variables.iter().find(|(known, _)| known == name).unwrap().1
     }
@@ -65,13 +79,18 @@ impl Place {
         Api::new(&format!("http://{}", self.variable("TRUEOPEN_REPORT__LISTEN")), &key)
     }
 
-    /// Runs a command to its end; what it printed.
-    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+    /// Runs a command to its end, whatever comes of it.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         let mut program = Program::new(&self.dir.join("commands"), arguments);
         for (name, value) in &self.variables {
             program = program.env(name, value);
         }
-        let output = program.output();
+        program.output()
+    }
+
+    /// Runs a command to its end; what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }

@@ -2,8 +2,10 @@
 
 use super::context::{Producing, Reach};
 use super::producer::Producer;
+use super::scan::KafkaScan;
 use super::settings::KafkaConfig;
 use super::topic::KafkaTopic;
+use crate::scan::Scan;
 use crate::topic::Topic;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
@@ -195,6 +197,18 @@ impl Cluster {
             }
         }
         Ok(made)
+    }
+
+    /// Reads all that a topic holds now, from its oldest record on, as no member of any group: nothing moves by it.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub async fn scan(&self, spec: &TopicSpec) -> Result<Scan, ClusterError> {
+        let name = self.full_name(spec);
+        let Some(partitions) = self.partitions().await?.get(&name).copied() else {
+            return Err(ClusterError::Missing { topics: vec![name] });
+        };
+        KafkaScan::begin(&self.config, &name, partitions).map(Scan::over_kafka)
     }
 
     /// Sends what waits and lets go of the brokers.
