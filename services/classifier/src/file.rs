@@ -1,10 +1,11 @@
 //! Judging a file of hits: NDJSON in, verdicts as NDJSON out, in input order. No server, no clock.
 
 use crate::facts::Facts;
-use crate::message::{Kept, Message};
+use crate::message::{Kept, Message, Revised};
+use crate::neighbours::{Neighbours, neighbours};
 use crate::ruleset::Ruleset;
 use crate::window::{Identified, Seen};
-use engagement::{Kind, Timestamp, Verdict};
+use engagement::{AccountNumber, Kind, Neighbour, Signal, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Read, Write};
@@ -31,6 +32,8 @@ struct Line {
     #[serde(default)]
     account: Option<String>,
     message_id: String,
+    #[serde(default)]
+    recipient_id: String,
     link_index: Option<u16>,
     link_count: Option<u16>,
     sent_at: Option<Timestamp>,
@@ -93,7 +96,8 @@ struct Judged<'a> {
 }
 
 /// Judges every line of a file of hits and writes a verdict for each good one, in input order, as it stands at the end
-/// of the file: each message's hits are judged in the order of (received_at, event_id), whatever order their lines have.
+/// of the file: each message's hits are judged in the order of (received_at, event_id), whatever order their lines have,
+/// and then again by what the hits of other messages of the same account show.
 /// A bad line is noted with its number and reason and stops nothing; empty lines are skipped. The whole file is held in
 /// memory.
 ///
@@ -125,8 +129,21 @@ pub fn classify_file(
     }
 
     let mut judged: Vec<Vec<u8>> = vec![Vec::new(); lines];
-    for hits in messages.into_values() {
-        judge_message(hits, ruleset, &mut judged)?;
+    let mut accounts: HashMap<Option<String>, AccountNumber> = HashMap::new();
+    let mut records = Vec::new();
+    let mut live = HashMap::new();
+    for ((account, message_id), hits) in messages {
+        let next = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
+        let account = *accounts.entry(account).or_insert(AccountNumber(next));
+        let message = judge_message(account, hits, ruleset, &mut records, &mut judged)?;
+        live.insert((account, message_id), message);
+    }
+    for signal in signals(records, ruleset) {
+        let message = live.get_mut(&(signal.account_number, signal.message_id.clone()));
+        let Some(message) = message else { continue };
+        let mut written = Ok(());
+        message.signal(&signal, ruleset, |revised| note(&revised, &mut judged, &mut written));
+        written?;
     }
     for line in &judged {
         output.write_all(line)?;
@@ -137,23 +154,49 @@ pub fn classify_file(
     Ok(summary)
 }
 
-/// Judges the hits of one message in their order; the last verdict on each is written where its line belongs.
-fn judge_message(mut hits: Vec<FileHit>, ruleset: &Ruleset, judged: &mut [Vec<u8>]) -> Result<(), io::Error> {
+/// Judges the hits of one message in their order, and adds the records that they make for their neighbours.
+fn judge_message(
+    account: AccountNumber,
+    mut hits: Vec<FileHit>,
+    ruleset: &Ruleset,
+    records: &mut Vec<Neighbour>,
+    judged: &mut [Vec<u8>],
+) -> Result<Message<FileHit>, io::Error> {
     hits.sort_by(|left, right| (left.line.received_at, &left.id).cmp(&(right.line.received_at, &right.id)));
     let mut message = Message::default();
-    let mut failed = None;
+    let mut written = Ok(());
     for hit in hits {
         let seen = ruleset.see(&hit.own_facts());
-        message.hit(seen, hit, ruleset, |revised| {
-            let (event_id, place) = &revised.kept.id;
-            let said = Judged { event_id, verdict: &revised.judgement.verdict };
-            match serde_json::to_vec(&said) {
-                Ok(line) => judged[*place] = line,
-                Err(error) => failed = Some(error),
-            }
+        let line = &hit.line;
+        let domain = line.recipient_domain.as_deref().unwrap_or_default();
+        records.extend(neighbours(account, &line.message_id, &line.recipient_id, domain, &seen));
+        message.hit(seen, hit, ruleset, |revised| note(&revised, judged, &mut written));
+    }
+    written.map(|()| message)
+}
+
+/// What the hits of all messages show of each other at the end; what was known before is left out.
+fn signals(mut records: Vec<Neighbour>, ruleset: &Ruleset) -> impl Iterator<Item = Signal> {
+    records.sort_by_key(|record| record.received_at);
+    let mut neighbours = Neighbours::new(usize::MAX);
+    let mut signals = BTreeMap::new();
+    for record in &records {
+        neighbours.take(record, ruleset, |signal| {
+            let about = (signal.message_id.clone(), signal.account_number.0);
+            signals.insert((about, signal.second, signal.fact, signal.address), signal);
         });
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    signals.into_values()
+}
+
+/// Writes a verdict where its line belongs.
+fn note(revised: &Revised<'_, FileHit>, judged: &mut [Vec<u8>], written: &mut Result<(), io::Error>) {
+    let (event_id, place) = &revised.kept.id;
+    let said = Judged { event_id, verdict: &revised.judgement.verdict };
+    match serde_json::to_vec(&said) {
+        Ok(line) => judged[*place] = line,
+        Err(error) => *written = Err(error.into()),
+    }
 }
 
 /// Reads the next line without its end; `false` at the end of the input. Of a line that is too long, one byte more than

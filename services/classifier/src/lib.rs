@@ -2,7 +2,8 @@
 //!
 //! The core is pure (no clock, disk, network or async): [`Ruleset::judge`] is a function of one hit's [`Facts`] and of
 //! the ruleset, so an outage or a replay judges no differently. The rules are two visible tables, one small file each:
-//! under `rules` what one request shows, under `window/rules` what the other hits of its message show. Vendors'
+//! under `rules` what one request shows, under `window/rules` what the other hits of its message show, and what
+//! `neighbours` found among the hits of other messages. Vendors'
 //! signatures are data under `signatures`, thresholds and weights in `policy.toml`; how findings are weighed against each
 //! other stands in `combine` alone. `message` gives each hit of a message its verdicts over time. Around the core stand
 //! `file`, which judges a file of hits, and [`stage`], which judges a topic.
@@ -16,6 +17,7 @@ mod finding;
 mod matched;
 mod message;
 mod metrics;
+mod neighbours;
 mod policy;
 mod rules;
 mod ruleset;
@@ -29,6 +31,7 @@ pub use file::{FileSummary, classify_file};
 pub use finding::{Finding, Scope, Weight};
 pub use matched::Matched;
 pub use message::{Kept, Message, Revised};
+pub use neighbours::{NEIGHBOURS_HOLD_MS, Neighbours, Taken, neighbours};
 pub use rules::{RULES, Rule};
 pub use ruleset::{BUILTIN_FILES, Judgement, Ruleset};
 pub use signatures::{

@@ -1,14 +1,14 @@
 //! The verdicts on one message's hits over time.
 //!
-//! A hit gets revision 1 at once. Whenever a later hit or a delivery event changes the verdict on a hit whose window is
-//! open, that hit gets the next revision. A verdict that does not change is not said again, so for one order of hits and
-//! delivery events the revisions are the same every time; and because marks and facts are functions of what is known and
+//! A hit gets revision 1 at once. Whenever a later hit, a delivery event or a signal changes the verdict on a hit whose window is
+//! open, that hit gets the next revision. A verdict that does not change is not said again, so for one order of hits,
+//! delivery events and signals the revisions are the same every time; and because marks and facts are functions of what is known and
 //! not of its order, so is the last verdict whatever the order, for hits that come while the window is open.
 
 use crate::facts::Facts;
 use crate::ruleset::{Judgement, Ruleset};
-use crate::window::{Identified, Marks, Placed, Seen, Window};
-use engagement::{Timestamp, Verdict};
+use crate::window::{Identified, Marks, Placed, Seen, Told, Window};
+use engagement::{Signal, Timestamp, Verdict};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What is kept of a hit so that it can be judged again.
@@ -37,6 +37,7 @@ pub struct Revised<'a, T> {
 pub struct Message<T> {
     window: Window<Live<T>>,
     delivered_at: Option<Timestamp>,
+    told: Told,
 }
 
 /// A hit with what was last said of it.
@@ -58,7 +59,7 @@ impl<T: Identified> Identified for Live<T> {
 
 impl<T> Default for Message<T> {
     fn default() -> Self {
-        Self { window: Window::default(), delivered_at: None }
+        Self { window: Window::default(), delivered_at: None, told: Told::default() }
     }
 }
 
@@ -72,6 +73,9 @@ impl<T: Kept> Message<T> {
                 let facts = self.with_delivery(live.kept.facts(&seen));
                 let judgement = ruleset.judge_among(&facts, Marks::default());
                 say(Revised { kept: &live.kept, seen: &seen, judgement, correction: false, late: true });
+                for index in self.mark(ruleset) {
+                    self.say(index, ruleset, false, true, &mut say);
+                }
             }
             // The marks of hits that were restored are not known yet, so a repeat may find some too.
             Placed::New(at) | Placed::Repeat(at, _) => {
@@ -91,6 +95,16 @@ impl<T: Kept> Message<T> {
         }
         self.delivered_at = Some(at);
         self.review(ruleset, say);
+    }
+
+    /// Takes what other messages' hits show of this one's. Calls back with the verdicts that it corrects.
+    pub fn signal(&mut self, signal: &Signal, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
+        if !self.told.take(signal) {
+            return;
+        }
+        for index in self.mark(ruleset) {
+            self.say(index, ruleset, false, true, &mut say);
+        }
     }
 
     /// Judges every hit again, and calls back with the verdicts that are other than was said last.
@@ -139,13 +153,13 @@ impl<T: Kept> Message<T> {
     /// Bytes on the heap, without what the kept hits point to.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.window.heap_bytes()
+        self.window.heap_bytes() + self.told.heap_bytes()
     }
 
     /// Finds the marks of all hits anew; returns the places of those that changed.
     fn mark(&mut self, ruleset: &Ruleset) -> Vec<usize> {
         let mut changed = Vec::new();
-        self.window.mark(ruleset.policy(), |index| changed.push(index));
+        self.window.mark(&self.told, ruleset.policy(), |index| changed.push(index));
         changed
     }
 

@@ -1,6 +1,7 @@
 //! The numbers that decide: thresholds and weights, read from `policy.toml`, each with where it comes from.
 
 use crate::finding::{Finding, Weight};
+use crate::neighbours::NEIGHBOURS_HOLD_MS;
 use engagement::{Actor, sources};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,6 +21,12 @@ pub(crate) enum PolicyError {
     /// A window shorter than what rules look back over.
     #[error("the window is shorter than what {0} looks back over")]
     ShortWindow(&'static str),
+    /// Neighbours are held shorter than what a count reaches over.
+    #[error("neighbours are held shorter than what {0} reaches over")]
+    ShortHold(&'static str),
+    /// Levels that do not rise.
+    #[error("fanout_few_readers, fanout_several_readers and fanout_many_readers must rise")]
+    Levels,
     /// A weight that is no finite number.
     #[error("the weight of {0} is no finite number")]
     BadWeight(String),
@@ -115,6 +122,20 @@ thresholds! {
     first_minutes_ms,
     /// How far before the delivery clocks can't explain a hit.
     before_delivery_ms,
+    /// How near a scan an unsubscribe is suspect.
+    suspect_ms,
+    /// How many seconds before and after a hit its neighbours in other messages are counted.
+    fanout_reach_seconds,
+    /// So many readers that one address touched are worth noting.
+    fanout_few_readers,
+    /// So many are hardly one home.
+    fanout_several_readers,
+    /// So many are hardly one office.
+    fanout_many_readers,
+    /// So many readers of a domain who load images show that its readers do.
+    images_readers,
+    /// How many minutes before and after a click they are counted.
+    images_reach_minutes,
 }
 
 /// Thresholds and weights. It never changes: other numbers are another ruleset.
@@ -156,6 +177,19 @@ impl Policy {
             if back > window {
                 return Err(PolicyError::ShortWindow(name));
             }
+        }
+        for (name, reach) in [
+            ("fanout_reach_seconds", self.fanout_reach_seconds() * 1000),
+            ("images_reach_minutes", self.images_reach_minutes() * 60_000),
+        ] {
+            if 2 * reach > NEIGHBOURS_HOLD_MS {
+                return Err(PolicyError::ShortHold(name));
+            }
+        }
+        let levels =
+            [0, self.fanout_few_readers(), self.fanout_several_readers(), self.fanout_many_readers()];
+        if !levels.is_sorted_by(|lower, higher| lower < higher) {
+            return Err(PolicyError::Levels);
         }
         if self.decide.automated_from.value <= self.decide.human_to.value.max(0.0)
             || self.decide.human_to.value >= 0.0

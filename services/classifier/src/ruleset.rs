@@ -4,6 +4,7 @@ use crate::client;
 use crate::combine::{combine, doubts};
 use crate::facts::Facts;
 use crate::matched::Matched;
+use crate::neighbours;
 use crate::policy::{self, Policy};
 use crate::rules::{RULES, findings};
 use crate::signatures::{SignatureError, SignatureFile, Signatures};
@@ -16,13 +17,15 @@ use engagement::{Classified, Hit, Verdict, sources};
 const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 7] = [
+const DECIDING_CODE: [&str; 9] = [
     include_str!("client.rs"),
     include_str!("combine.rs"),
     include_str!("finding.rs"),
     include_str!("signatures/agents.rs"),
     include_str!("window.rs"),
     include_str!("window/crowd.rs"),
+    include_str!("window/folded.rs"),
+    include_str!("window/told.rs"),
     policy::BUILTIN,
 ];
 
@@ -150,7 +153,7 @@ fn version(files: &[SignatureFile<'_>]) -> String {
         add(rule.name);
         add(rule.text);
     }
-    DECIDING_CODE.into_iter().for_each(&mut add);
+    DECIDING_CODE.into_iter().chain(neighbours::DECIDING_CODE).for_each(&mut add);
     for source in sources::all() {
         add(&source.id);
         add(source.actor.as_str());

@@ -1,12 +1,15 @@
 //! What a message's hits show together: the window.
 //!
 //! A [`Window`] holds the hits of one message that are not older than `window_minutes` behind its newest, in the order of
-//! (received_at, event id), at most `window_hits` of them: what leaves is closed and never judged again. What the rules
-//! find around a hit is its [`Marks`], a function of the hits in the window and nothing else; no rule looks further than
-//! the window reaches, so for hits that come in time the last marks of each are a function of the set of hits.
+//! (received_at, event id), at most `window_hits` of them: what leaves is closed and never judged again, and folds into
+//! the counters of [`Folded`], which rules still read. What the rules
+//! find around a hit is its [`Marks`], a function of the hits in the window and of what it was told of other messages'
+//! hits ([`Told`]), and of nothing else; no rule looks further than the window reaches, so for hits that come in time the last marks of each are a function of the set of hits.
 
 mod crowd;
+mod folded;
 mod rules;
+mod told;
 
 use crate::facts::Facts;
 use crate::finding::Finding;
@@ -14,11 +17,14 @@ use crate::matched::Matched;
 use crate::policy::Policy;
 use crate::signatures::Family;
 use crowd::Crowd;
+use engagement::neighbour::Fact;
 use engagement::{Kind, Timestamp};
+use folded::Folded;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
 pub use rules::{WINDOW_RULES, WindowRule};
+pub(crate) use told::Told;
 
 /// What the rules over neighbours see of one hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub struct Seen {
     pub kind: Kind,
     /// A proxy fetched it when a reader opened the mail, so its address is not the reader's.
     pub by_proxy: bool,
+    /// Its address carries many people, so what else came from there says nothing of it.
+    pub shared: bool,
     /// The request says that it is made ahead of the reader; a browser then asks for what nobody clicked.
     pub ahead: bool,
     /// A POST, which a mailbox provider's server sends at the reader's word.
@@ -55,6 +63,7 @@ impl Seen {
             link_count: facts.link_count,
             kind: facts.kind,
             by_proxy: matched.agent(Family::GoogleImageProxy).is_some(),
+            shared: crate::neighbours::shared(facts, matched),
             ahead: crate::rules::ahead(facts),
             unsubscribes: facts.unsubscribes(),
         }
@@ -97,12 +106,26 @@ pub(crate) struct Around<'a> {
     at: usize,
     policy: &'a Policy,
     crowds: &'a [Crowd],
+    told: &'a Told,
+    folded: &'a Folded,
 }
 
 impl<'a> Around<'a> {
     /// The densest moment that the hit belongs to.
     fn crowd(&self) -> &'a Crowd {
         &self.crowds[self.at]
+    }
+
+    /// How much of a fact other messages' hits show around it.
+    fn told(&self, fact: Fact) -> u8 {
+        self.told.level(fact, self.own())
+    }
+
+    fn marks(&self) -> Marks {
+        if self.hits.len() < 2 && self.told.is_empty() {
+            return Marks::default();
+        }
+        Marks(std::array::from_fn(|index| (WINDOW_RULES[index].see)(self)))
     }
 
     /// The hit itself.
@@ -126,7 +149,7 @@ pub(crate) enum Placed<T> {
     New(usize),
     /// It was there already, at this place.
     Repeat(usize, T),
-    /// The window is past it, or full of newer ones: it is judged alone, and nothing else is judged again for it.
+    /// The window is past it, or full of newer ones: it is judged alone, and folded into the counters.
     Late(T),
 }
 
@@ -152,12 +175,12 @@ pub trait Identified {
 pub(crate) struct Window<T> {
     seen: Vec<Seen>,
     held: Vec<Held<T>>,
-    folded: u32,
+    folded: Folded,
 }
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { seen: Vec::new(), held: Vec::new(), folded: 0 }
+        Self { seen: Vec::new(), held: Vec::new(), folded: Folded::default() }
     }
 }
 
@@ -167,6 +190,7 @@ impl<T: Identified> Window<T> {
         if let Some(newest) = self.seen.last()
             && newest.received_at.since(seen.received_at) > policy.window_ms()
         {
+            self.folded.add(&seen);
             return Placed::Late(kept);
         }
         let order = |index: usize| (self.seen[index].received_at, self.held[index].kept.id());
@@ -180,6 +204,7 @@ impl<T: Identified> Window<T> {
         }
         let full = i64::try_from(self.seen.len()).unwrap_or(i64::MAX) >= policy.window_hits();
         if place == 0 && full {
+            self.folded.add(&seen);
             return Placed::Late(kept);
         }
         // Most messages are hit once or twice: room is made for one at a time at first.
@@ -190,9 +215,10 @@ impl<T: Identified> Window<T> {
         self.seen.insert(place, seen);
         self.held.insert(place, Held { marks: Marks::default(), kept });
         let leaving = self.leaving(policy).min(place);
-        self.seen.drain(..leaving);
+        for seen in self.seen.drain(..leaving) {
+            self.folded.add(&seen);
+        }
         self.held.drain(..leaving);
-        self.folded = self.folded.saturating_add(u32::try_from(leaving).unwrap_or(u32::MAX));
         Placed::New(place - leaving)
     }
 
@@ -206,10 +232,11 @@ impl<T: Identified> Window<T> {
     }
 
     /// Finds the marks of every hit anew, and calls back with those whose marks changed, in order.
-    pub(crate) fn mark(&mut self, policy: &Policy, mut changed: impl FnMut(usize)) {
+    pub(crate) fn mark(&mut self, told: &Told, policy: &Policy, mut changed: impl FnMut(usize)) {
         let crowds = Crowd::all(&self.seen, policy);
         for at in 0..self.seen.len() {
-            let marks = marks(&self.seen, &crowds, at, policy);
+            let around = Around { hits: &self.seen, at, policy, crowds: &crowds, told, folded: &self.folded };
+            let marks = around.marks();
             if marks != self.held[at].marks {
                 self.held[at].marks = marks;
                 changed(at);
@@ -239,19 +266,13 @@ impl<T: Identified> Window<T> {
 
     /// How many hits left since the window was made.
     pub(crate) fn folded(&self) -> u32 {
-        self.folded
+        self.folded.hits()
     }
 
     /// Bytes on the heap, without what the kept values point to.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.seen.capacity() * size_of::<Seen>() + self.held.capacity() * size_of::<Held<T>>()
+        self.seen.capacity() * size_of::<Seen>()
+            + self.held.capacity() * size_of::<Held<T>>()
+            + self.folded.heap_bytes()
     }
-}
-
-fn marks(hits: &[Seen], crowds: &[Crowd], at: usize, policy: &Policy) -> Marks {
-    if hits.len() < 2 {
-        return Marks::default();
-    }
-    let around = Around { hits, at, policy, crowds };
-    Marks(std::array::from_fn(|index| (WINDOW_RULES[index].see)(&around)))
 }

@@ -11,6 +11,7 @@ pub mod deadletter;
 pub mod delivery;
 pub mod hit;
 pub mod keys;
+pub mod neighbour;
 pub mod redact;
 pub mod sources;
 pub mod time;
@@ -22,6 +23,7 @@ pub use classified::Classified;
 pub use deadletter::{DeadLetter, Replayed};
 pub use delivery::DeliveryEvent;
 pub use hit::{Hit, Kind, Request};
+pub use neighbour::{Neighbour, Signal};
 pub use time::Timestamp;
 pub use verdict::{Actor, Reason, Verdict};
 

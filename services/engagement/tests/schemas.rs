@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 use engagement::delivery::Submitted;
-use engagement::{Classified, DeadLetter, DeliveryEvent, Hit, Replayed};
+use engagement::{Classified, DeadLetter, DeliveryEvent, Hit, Neighbour, Replayed, Signal};
 use schemars::{JsonSchema, schema_for};
 use std::path::Path;
 
@@ -29,4 +29,6 @@ fn schemas_say_what_the_code_writes() {
     check::<Submitted>("delivery-submitted.json");
     check::<DeadLetter>("deadletter.json");
     check::<Replayed>("deadletter-replayed.json");
+    check::<Neighbour>("engagement.neighbours.json");
+    check::<Signal>("engagement.signals.json");
 }

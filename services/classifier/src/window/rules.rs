@@ -40,5 +40,10 @@ table! {
     burst_pixel,
     burst_client,
     two_clients,
+    fanout,
+    fanout_network,
+    sweep,
     opened_before,
+    unopened,
+    suspect_unsubscribe,
 }

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
 
+mod across;
 mod clients;
 mod files;
 mod known_agents;
 mod neighbours;
 mod over_time;
+mod partitions;
 mod properties;
 mod request;
 mod signature_files;

@@ -244,3 +244,32 @@ fn a_window_is_bounded() {
     assert_eq!((message.live(), message.folded()), (64, 436));
     assert_eq!(said.last().len(), 500);
 }
+
+#[test]
+fn what_left_a_full_window_still_counts() {
+    let flood = |first: Hit| {
+        let mut message = Message::default();
+        let mut said = Said::default();
+        feed(&mut message, &first, &mut said);
+        for id in 1..80 {
+            let at = i64::from(id) * 20;
+            let hit = Hit { id, at, kind: Kind::Unsubscribe, link: None, agent: 4, ip: 3, method: "GET" };
+            feed(&mut message, &hit, &mut said);
+        }
+        assert!(!message.holds(&0));
+        let click =
+            Hit { id: 99, at: 3_000, kind: Kind::Click, link: Some(2), agent: 0, ip: 2, method: "GET" };
+        feed(&mut message, &click, &mut said);
+        let (_, verdict) = said.last().remove(&99).unwrap();
+        verdict.reasons.into_iter().map(|reason| reason.rule).collect::<Vec<_>>()
+    };
+    let hit = |kind, agent| Hit { id: 0, at: 0, kind, link: None, agent, ip: 1, method: "GET" };
+    // The trap link by another client three seconds before, and Gmail's proxy.
+    assert!(flood(hit(Kind::Trap, 0)).contains(&"trap_neighbour".to_owned()));
+    assert!(flood(hit(Kind::Open, 2)).contains(&"opened_before".to_owned()));
+    // A client of which only its having opened is left says nothing of another one.
+    let reasons = flood(hit(Kind::Open, 0));
+    assert!(
+        !reasons.contains(&"opened_before".to_owned()) && !reasons.contains(&"trap_neighbour".to_owned())
+    );
+}

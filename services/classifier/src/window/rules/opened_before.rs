@@ -19,7 +19,11 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
         let before = own.received_at.since(seen.received_at);
         seen.kind == Kind::Open && before >= least && (seen.by_proxy || seen.same_client(own))
     };
-    u8::from(around.others(around.policy.opened_before_minutes() * 60_000).any(|seen| reads(&seen)))
+    let most = around.policy.opened_before_minutes() * 60_000;
+    u8::from(
+        around.others(most).any(|seen| reads(&seen))
+            || around.folded.opened_by_proxy(own.received_at, least..=most),
+    )
 }
 
 pub(super) fn say(_level: u8, _doubted: bool) -> Option<Finding<'static>> {

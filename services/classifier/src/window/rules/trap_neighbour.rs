@@ -15,7 +15,10 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
         return 0;
     }
     let mut near = around.others(around.policy.trap_neighbour_ms());
-    u8::from(near.any(|seen| seen.kind == Kind::Trap && !seen.same_client(own)))
+    u8::from(
+        near.any(|seen| seen.kind == Kind::Trap && !seen.same_client(own))
+            || around.folded.trapped(own.received_at, around.policy.trap_neighbour_ms()),
+    )
 }
 
 pub(super) fn say(_level: u8, _doubted: bool) -> Option<Finding<'static>> {
