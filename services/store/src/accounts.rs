@@ -6,6 +6,7 @@
 mod keys;
 mod settings;
 
+use crate::cluster::Cluster;
 use crate::error::{DatabaseError, call};
 use crate::lock::{Lock, LockError};
 use crate::settings::SettingsError;
@@ -109,13 +110,20 @@ struct AccountRow {
 #[derive(Clone, Debug)]
 pub struct Accounts {
     client: Client,
+    cluster: Cluster,
 }
 
 impl Accounts {
     /// Over this client's database, which is migrated.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self::on(client, Cluster::default())
+    }
+
+    /// The same where the client's server is one of a cluster.
+    #[must_use]
+    pub fn on(client: Client, cluster: Cluster) -> Self {
+        Self { client, cluster }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -178,7 +186,15 @@ impl Accounts {
     }
 
     async fn lock(&self) -> Result<Lock, LockError> {
-        Lock::take(&self.client, "accounts", LOCK_WAIT).await
+        let lock = Lock::take_on(&self.client, &self.cluster, "accounts", LOCK_WAIT).await?;
+        // What the last holder wrote through another replica is here before anything is decided.
+        for statement in synced(&self.cluster) {
+            if let Err(error) = call(self.client.query_raw(&statement).execute()).await {
+                lock.release().await;
+                return Err(error.into());
+            }
+        }
+        Ok(lock)
     }
 
     /// Inserts one row; it is stored when this returns.
@@ -194,6 +210,12 @@ impl Accounts {
         };
         Ok(call(insert).await?)
     }
+}
+
+/// What makes one replica as new as the others in the tables that the lock `accounts` guards.
+fn synced(cluster: &Cluster) -> impl Iterator<Item = String> {
+    let tables: &[&str] = if cluster.replicated { &["accounts", "api_keys", "settings"] } else { &[] };
+    tables.iter().map(|table| format!("SYSTEM SYNC REPLICA {table}"))
 }
 
 fn account(row: AccountRow) -> Result<Account, AccountsError> {

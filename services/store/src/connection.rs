@@ -1,5 +1,7 @@
 //! Where ClickHouse is, and the client that every service talks to it with.
 
+use crate::accounts::Accounts;
+use crate::cluster::Cluster;
 use runtime::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub struct Connection {
     pub password: Secret,
     /// The database that holds our tables; a migration makes it.
     pub database: String,
+    /// The cluster that the server is one of, if it is.
+    #[serde(skip)]
+    pub cluster: Cluster,
 }
 
 impl Default for Connection {
@@ -24,6 +29,7 @@ impl Default for Connection {
             user: "default".to_owned(),
             password: Secret::default(),
             database: "trueopen".to_owned(),
+            cluster: Cluster::default(),
         }
     }
 }
@@ -36,14 +42,25 @@ impl Connection {
     /// Answers are complete before they begin (`wait_end_of_query`), so that a failure is a status and never a cut text.
     #[must_use]
     pub fn client(&self) -> clickhouse::Client {
-        clickhouse::Client::default()
+        let client = clickhouse::Client::default()
             .with_url(&self.url)
             .with_user(&self.user)
             .with_password(self.password.reveal())
             .with_database(&self.database)
             .with_setting("async_insert", "0")
             .with_setting("wait_end_of_query", "1")
-            .with_product_info("trueopen", env!("CARGO_PKG_VERSION"))
+            .with_product_info("trueopen", env!("CARGO_PKG_VERSION"));
+        if self.cluster.replicated {
+            // Confirmed means: a majority of the replicas has it on disk, and one of them may be lost.
+            return client.with_setting("insert_quorum", "auto");
+        }
+        client
+    }
+
+    /// The accounts in this place.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts::on(self.client(), self.cluster.clone())
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod cluster;
 pub mod connection;
 pub mod directory;
 pub mod error;
@@ -15,13 +16,15 @@ mod metrics;
 pub mod migrate;
 pub mod retention;
 pub mod settings;
+mod tokens;
 
 pub use accounts::{Account, Accounts, AccountsError};
 pub use audit::AuditEntry;
+pub use cluster::Cluster;
 pub use connection::Connection;
 pub use directory::{AccountEntry, AuthError, Directory, RefreshError};
 pub use error::{DatabaseError, ErrorClass};
 pub use keys::{Key, Scope};
-pub use migrate::{MigrateError, Migrated, migrate};
+pub use migrate::{MigrateError, Migrated, migrate, migrate_on};
 pub use runtime::Secret;
 pub use settings::{Settings, SettingsError, Suppress};

@@ -6,6 +6,7 @@
 //! [`STALE`]. A taker makes the table of the next generation (again only one can) and drops the dead one. All ages are
 //! the server's clock, compared with itself.
 
+use crate::cluster::Cluster;
 use crate::error::{DatabaseError, TABLE_EXISTS, call};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
@@ -45,6 +46,7 @@ struct Found {
 #[derive(Debug)]
 pub struct Lock {
     client: Client,
+    cluster: Cluster,
     table: String,
     beat: tokio::task::JoinHandle<()>,
 }
@@ -55,11 +57,25 @@ impl Lock {
     /// # Errors
     /// [`LockError::Held`] when the time is over.
     pub async fn take(client: &Client, name: &'static str, wait: Duration) -> Result<Self, LockError> {
+        Self::take_on(client, &Cluster::default(), name, wait).await
+    }
+
+    /// The same over all replicas of a cluster, whichever of them the client talks to: definitions that are made `ON
+    /// CLUSTER` run everywhere in one order, so of two tables of one name only the first is made.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub async fn take_on(
+        client: &Client,
+        cluster: &Cluster,
+        name: &'static str,
+        wait: Duration,
+    ) -> Result<Self, LockError> {
         let started = Instant::now();
         loop {
-            if let Some(table) = try_take(client, name).await? {
-                let beat = tokio::spawn(beat(client.clone(), table.clone()));
-                return Ok(Self { client: client.clone(), table, beat });
+            if let Some(table) = try_take(client, cluster, name).await? {
+                let beat = tokio::spawn(beat(client.clone(), cluster.clone(), table.clone()));
+                return Ok(Self { client: client.clone(), cluster: cluster.clone(), table, beat });
             }
             if started.elapsed() >= wait {
                 return Err(LockError::Held { name, waited: wait });
@@ -71,7 +87,7 @@ impl Lock {
     /// Lets go.
     pub async fn release(self) {
         self.beat.abort();
-        if let Err(error) = drop_table(&self.client, &self.table).await {
+        if let Err(error) = drop_table(&self.client, &self.cluster, &self.table).await {
             // Nothing is lost: the lock goes stale by itself.
             tracing::warn!(lock = %self.table, %error, "a lock was not released, it ends in 15 seconds");
         }
@@ -85,7 +101,7 @@ impl Drop for Lock {
 }
 
 /// One attempt: the table that now is ours, or `None` while another holds the lock.
-async fn try_take(client: &Client, name: &str) -> Result<Option<String>, DatabaseError> {
+async fn try_take(client: &Client, cluster: &Cluster, name: &str) -> Result<Option<String>, DatabaseError> {
     let held = find(client, name).await?;
     let generation = match held.last() {
         None => 0,
@@ -96,7 +112,8 @@ async fn try_take(client: &Client, name: &str) -> Result<Option<String>, Databas
     let made = call(
         client
             .query_raw(&format!(
-                "CREATE TABLE {table} (nothing UInt8) ENGINE = Null COMMENT '{}'",
+                "CREATE TABLE {table}{} (nothing UInt8) ENGINE = Null COMMENT '{}'",
+                cluster.clause(),
                 Uuid::new_v4()
             ))
             .execute(),
@@ -107,12 +124,12 @@ async fn try_take(client: &Client, name: &str) -> Result<Option<String>, Databas
         other => other?,
     }
     for (old, _) in held {
-        drop_table(client, &table_name(name, old)).await?;
+        drop_table(client, cluster, &table_name(name, old)).await?;
     }
     // Whoever was slow between looking and making may have made an old generation anew: the newest one counts.
     let newest = find(client, name).await?.last().map(|(generation, _)| *generation);
     if newest != Some(generation) {
-        drop_table(client, &table).await?;
+        drop_table(client, cluster, &table).await?;
         return Ok(None);
     }
     Ok(Some(table))
@@ -143,14 +160,16 @@ fn table_name(name: &str, generation: u64) -> String {
     format!("lock_{name}_{generation}")
 }
 
-async fn drop_table(client: &Client, table: &str) -> Result<(), DatabaseError> {
-    call(client.query_raw(&format!("DROP TABLE IF EXISTS {table} SYNC")).execute()).await
+async fn drop_table(client: &Client, cluster: &Cluster, table: &str) -> Result<(), DatabaseError> {
+    let statement = format!("DROP TABLE IF EXISTS {table}{} SYNC", cluster.clause());
+    call(client.query_raw(&statement).execute()).await
 }
 
-async fn beat(client: Client, table: String) {
+async fn beat(client: Client, cluster: Cluster, table: String) {
     loop {
         tokio::time::sleep(BEAT).await;
-        let statement = format!("ALTER TABLE {table} MODIFY COMMENT '{}'", Uuid::new_v4());
+        let statement =
+            format!("ALTER TABLE {table}{} MODIFY COMMENT '{}'", cluster.clause(), Uuid::new_v4());
         if let Err(error) = call(client.query_raw(&statement).execute()).await {
             tracing::warn!(lock = %table, %error, "a held lock could not be kept young");
         }

@@ -4,9 +4,11 @@
 //! was cut off half-way is run again from its start, so its statements bear repeating (`IF NOT EXISTS`, `OR REPLACE`).
 //! A database that a newer program migrated, or whose files were other ones, is refused and left alone.
 
+mod shape;
 mod sources;
 mod split;
 
+use crate::cluster::Cluster;
 use crate::error::{DatabaseError, UNKNOWN_DATABASE, UNKNOWN_TABLE, call, within};
 use crate::keys::hex;
 use crate::lock::{Lock, LockError};
@@ -79,6 +81,9 @@ pub enum MigrateError {
         /// What is wrong with it.
         what: String,
     },
+    /// The cluster is not as the settings say, or the tables are not.
+    #[error("{0}")]
+    Cluster(String),
     /// Another process migrates and does not end.
     #[error(transparent)]
     Lock(LockError),
@@ -147,17 +152,29 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 /// [`MigrateError::Newer`] and [`MigrateError::Changed`] for a database that is not this program's, before anything is
 /// changed; otherwise what failed, with ClickHouse's own words.
 pub async fn migrate(client: &Client) -> Result<Migrated, MigrateError> {
+    migrate_on(client, &Cluster::default()).await
+}
+
+/// The same on a cluster: every statement is run on all replicas, as [`Cluster::write`] writes it. The checksums stay those
+/// of the files.
+///
+/// # Errors
+/// As [`migrate`], and [`MigrateError::Cluster`] before anything is changed.
+pub async fn migrate_on(client: &Client, cluster: &Cluster) -> Result<Migrated, MigrateError> {
     let files = files()?;
-    make_database(client).await?;
+    shape::check_cluster(client, cluster).await?;
+    make_database(client, cluster).await?;
+    shape::check_tables(client, cluster).await?;
     let mut applied = Vec::new();
     if !pending(&files, &notes(client).await?)?.is_empty() {
-        let lock = Lock::take(client, "migrate", LOCK_WAIT).await.map_err(|error| match error {
-            LockError::Database(cause) => {
-                MigrateError::Database { doing: "waiting for other migrations", cause }
-            }
-            held @ LockError::Held { .. } => MigrateError::Lock(held),
-        })?;
-        let result = apply_pending(client, &files).await;
+        let lock =
+            Lock::take_on(client, cluster, "migrate", LOCK_WAIT).await.map_err(|error| match error {
+                LockError::Database(cause) => {
+                    MigrateError::Database { doing: "waiting for other migrations", cause }
+                }
+                held @ LockError::Held { .. } => MigrateError::Lock(held),
+            })?;
+        let result = apply_pending(client, cluster, &files).await;
         lock.release().await;
         applied = result?;
         // The client remembers the columns of tables; they may be others now.
@@ -180,26 +197,38 @@ pub async fn check(client: &Client) -> Result<u32, MigrateError> {
     }
 }
 
-async fn apply_pending(client: &Client, files: &[Migration]) -> Result<Vec<u32>, MigrateError> {
-    call(client.query_raw(NOTES_TABLE).execute())
+async fn apply_pending(
+    client: &Client,
+    cluster: &Cluster,
+    files: &[Migration],
+) -> Result<Vec<u32>, MigrateError> {
+    let notes_table = written(cluster, "schema_migrations", NOTES_TABLE)?;
+    call(client.query_raw(&notes_table).execute())
         .await
         .map_err(MigrateError::doing("making the table schema_migrations"))?;
     // Again, now that nobody else works on it.
     let notes = notes(client).await?;
     let mut applied = Vec::new();
     for file in pending(files, &notes)? {
-        apply(client, file).await?;
+        apply(client, cluster, file).await?;
         applied.push(file.version);
     }
     Ok(applied)
 }
 
-async fn apply(client: &Client, file: &Migration) -> Result<(), MigrateError> {
+async fn apply(client: &Client, cluster: &Cluster, file: &Migration) -> Result<(), MigrateError> {
     let statements = split::statements(file.text)
         .map_err(|error| MigrateError::File { file: file.name.to_owned(), what: error.to_string() })?;
     for (index, statement) in statements.into_iter().enumerate() {
         // A change of rows is done before the next statement, and before the file counts as applied.
-        let query = client.query_raw(statement).with_setting("mutations_sync", "1");
+        let statement = written(cluster, file.name, statement)?;
+        let query = client.query_raw(&statement).with_setting("mutations_sync", "1");
+        let query = match cluster.name {
+            Some(_) => {
+                query.with_setting("distributed_ddl_task_timeout", STATEMENT_LIMIT.as_secs().to_string())
+            }
+            None => query,
+        };
         within(STATEMENT_LIMIT, query.execute()).await.map_err(|cause| MigrateError::Statement {
             file: file.name.to_owned(),
             number: index + 1,
@@ -220,11 +249,37 @@ async fn apply(client: &Client, file: &Migration) -> Result<(), MigrateError> {
     call(insert).await.map_err(MigrateError::doing("noting a migration as applied"))
 }
 
-async fn make_database(client: &Client) -> Result<(), MigrateError> {
+/// The statements of all files as they are run on a cluster, each with its file's name; for tests and for people who look.
+///
+/// # Errors
+/// [`MigrateError::File`].
+pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, String)>, MigrateError> {
+    let mut all = vec![(
+        "schema_migrations",
+        NOTES_TABLE.to_owned(),
+        written(cluster, "schema_migrations", NOTES_TABLE)?,
+    )];
+    for file in files()? {
+        let statements = split::statements(file.text)
+            .map_err(|error| MigrateError::File { file: file.name.to_owned(), what: error.to_string() })?;
+        for statement in statements {
+            all.push((file.name, statement.to_owned(), written(cluster, file.name, statement)?));
+        }
+    }
+    Ok(all)
+}
+
+fn written(cluster: &Cluster, file: &str, statement: &str) -> Result<String, MigrateError> {
+    let what = |error: crate::cluster::NotForClusters| error.to_string();
+    cluster.write(statement).map_err(|error| MigrateError::File { file: file.to_owned(), what: what(error) })
+}
+
+async fn make_database(client: &Client, cluster: &Cluster) -> Result<(), MigrateError> {
     let Some(name) = client.database().filter(|name| *name != "default") else { return Ok(()) };
     // Asked from within `default`, since a server refuses every query in a database that it does not have.
     let outside = client.clone().with_database("default");
-    let query = outside.query("CREATE DATABASE IF NOT EXISTS ?").bind(clickhouse::sql::Identifier(name));
+    let statement = format!("CREATE DATABASE IF NOT EXISTS ?{}", cluster.clause());
+    let query = outside.query(&statement).bind(clickhouse::sql::Identifier(name));
     call(query.execute()).await.map_err(MigrateError::doing("making the database"))
 }
 

@@ -136,3 +136,63 @@ async fn what_is_wrong_with_a_connection_is_said_in_one_line() {
 
     assert!(matches!(store::migrate::check(&good.client()).await, Err(MigrateError::Behind { missing: 1 })));
 }
+
+fn cluster() -> store::Cluster {
+    store::Cluster { name: Some("main".to_owned()), replicated: true }
+}
+
+/// No ClickHouse server can be had where these tests run, so nothing is run on a cluster here: the real engine's parser says
+/// that each statement is one, and that it differs from the file's by what a cluster needs and by nothing else.
+#[tokio::test]
+async fn every_statement_is_written_for_a_cluster_as_the_engine_reads_it() {
+    let client = support::new_database().client().with_database("default");
+    let format = async |statement: &str| -> String {
+        let query = client.query("SELECT formatQuery({statement: String})").param("statement", statement);
+        query.fetch_one().await.unwrap_or_else(|error| panic!("{error}\n{statement}"))
+    };
+    let all = store::migrate::statements_on(&cluster()).unwrap();
+    let (mut tables, mut views) = (0, 0);
+    for (file, statement, written) in &all {
+        let (plain, formatted) = (format(statement).await, format(written).await);
+        let with = |text: &str| formatted.matches(text).count();
+        if plain.starts_with("INSERT") {
+            assert_eq!(formatted, plain, "{file}");
+            continue;
+        }
+        assert_eq!(with(" ON CLUSTER main") + with(" ON CLUSTER 'main'"), 1, "{file}: {formatted}");
+        if plain.contains("ENGINE = ") {
+            assert_eq!(with("ENGINE = Replicated"), 1, "{file}: {formatted}");
+            tables += 1;
+        } else {
+            views += usize::from(plain.contains("VIEW"));
+        }
+        let without = formatted.replace(" ON CLUSTER main", "").replace(" ON CLUSTER 'main'", "");
+        assert_eq!(without.replace("ENGINE = Replicated", "ENGINE = "), plain, "{file}");
+    }
+    assert!(tables >= 8 && views >= 10, "{tables} tables, {views} views");
+    for text in [
+        "SYSTEM SYNC REPLICA accounts",
+        "DROP TABLE IF EXISTS lock_a_0 ON CLUSTER 'main' SYNC",
+        "CREATE TABLE lock_a_0 ON CLUSTER 'main' (nothing UInt8) ENGINE = Null COMMENT 'x'",
+        "ALTER TABLE lock_a_0 ON CLUSTER 'main' MODIFY COMMENT 'x'",
+        "CREATE DATABASE IF NOT EXISTS t ON CLUSTER 'main'",
+    ] {
+        format(text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_the_cluster_of_the_settings_is_refused_and_left_alone() {
+    let connection = support::new_database();
+    let error = store::migrate_on(&connection.client(), &cluster()).await.unwrap_err().to_string();
+    assert!(error.contains("knows no cluster `main`"), "{error}");
+    assert!(matches!(
+        store::migrate::check(&connection.client()).await,
+        Err(MigrateError::Behind { missing: 1 })
+    ));
+
+    let there = support::migrated().await;
+    let replicated = store::Cluster { name: None, replicated: true };
+    let error = store::migrate_on(&there.client(), &replicated).await.unwrap_err().to_string();
+    assert!(error.contains("made without it"), "{error}");
+}

@@ -100,6 +100,18 @@ pub(crate) struct ClickHouseSettings {
     pub(crate) user: String,
     pub(crate) password: Secret,
     pub(crate) database: String,
+    /// The cluster's name in the servers' `remote_servers`: `trueopen migrate` then makes everything `ON CLUSTER`. One shard of
+    /// any number of replicas; needs `replicated`.
+    pub(crate) cluster: Option<String>,
+    /// Whether tables are `Replicated…MergeTree`, and an insert counts once a majority of the replicas has it. Must stay as
+    /// it was when the tables were made.
+    pub(crate) replicated: bool,
+}
+
+impl ClickHouseSettings {
+    pub(crate) fn cluster(&self) -> store::Cluster {
+        store::Cluster { name: self.cluster.clone(), replicated: self.replicated }
+    }
 }
 
 impl Default for Settings {
@@ -169,6 +181,8 @@ impl Default for ClickHouseSettings {
             user: "default".to_owned(),
             password: Secret::default(),
             database: "default".to_owned(),
+            cluster: None,
+            replicated: false,
         }
     }
 }
@@ -202,6 +216,9 @@ impl Settings {
         let value = |name, reason: &str| Err(SettingsError::Value { name, reason: reason.to_owned() });
         if !self.engine.listen.ip().is_loopback() {
             return value("engine.listen", "the embedded engine is served on loopback only");
+        }
+        if let Err(error) = self.clickhouse.cluster().check() {
+            return value("clickhouse.cluster", &error.to_string());
         }
         if let Some(url) = &self.tracking_base_url {
             let probe =
@@ -272,6 +289,7 @@ impl Settings {
             user: settings.user.clone(),
             password: store::Secret::new(password),
             database: settings.database.clone(),
+            cluster: self.clickhouse.cluster(),
         })
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
         forward(&mut stages, &settings, cluster, &raw, RAW)?;
     }
     if settings.clickhouse.url.is_some() {
-        let accounts = Accounts::new(settings.connection()?.client());
+        let accounts = settings.connection()?.accounts();
         keep_fresh(&mut stages, directory, accounts);
     }
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
@@ -105,7 +105,7 @@ pub(crate) async fn load(settings: Settings) -> Result<(), Failure> {
     let cluster = settings.kafka.required_cluster("load")?;
     let connection = settings.connection()?;
     let _held = DataDir::take(&settings.data_dir)?;
-    let accounts = Accounts::new(connection.client());
+    let accounts = connection.accounts();
     let directory = Directory::load(&settings.directory_copy());
     refresh(&directory, &accounts).await;
     let (gate, readiness) = gate(&cluster);
@@ -152,7 +152,7 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     let _held = DataDir::take(&settings.data_dir)?;
     let ring = Arc::new(settings.ring()?);
     let delivery = Topic::open(settings.topic(DELIVERY, &[reader(cluster.as_ref(), LOADER)]))?;
-    let accounts = Accounts::new(connection.client());
+    let accounts = connection.accounts();
     let directory = Directory::load(&settings.directory_copy());
     refresh(&directory, &accounts).await;
     let readiness = Readiness::new();

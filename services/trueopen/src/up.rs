@@ -204,6 +204,7 @@ fn connection(engine: &Engine) -> Connection {
         user: engine.user().to_owned(),
         password: Secret::new(engine.password()),
         database: "default".to_owned(),
+        cluster: store::Cluster::default(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Cuts a migration file into statements, as ClickHouse's own parser would: a `;` ends one unless it stands in a string,
 //! a quoted name, a heredoc or a comment.
 
+use crate::tokens::{Piece, piece};
+
 /// Why a file can't be cut.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what} is opened and never closed")]
@@ -18,58 +20,30 @@ pub(super) fn statements(text: &str) -> Result<Vec<&str>, SplitError> {
     let mut at = 0;
     // Whether anything but space and comments stands between `start` and `at`.
     let mut says_something = false;
-    while let Some(first) = text[at..].chars().next() {
-        let rest = &text[at..];
-        let open = |what| SplitError { line: text[..at].matches('\n').count() + 1, what };
-        if first == ';' {
-            if says_something {
-                found.push(text[start..at].trim());
+    while at < text.len() {
+        match piece(&text[at..]) {
+            Piece::Nothing(length) => at += length,
+            Piece::Token(_, length) if &text[at..at + length] == ";" => {
+                if says_something {
+                    found.push(text[start..at].trim());
+                }
+                at += length;
+                start = at;
+                says_something = false;
             }
-            at += 1;
-            start = at;
-            says_something = false;
-        } else if rest.starts_with("--") || rest.starts_with("#!") || rest.starts_with("# ") {
-            at += rest.find('\n').unwrap_or(rest.len());
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            at += comment.find("*/").ok_or_else(|| open("a comment"))? + 4;
-        } else if matches!(first, '\'' | '"' | '`') {
-            at += quoted(rest, first).ok_or_else(|| open("a quote"))?;
-            says_something = true;
-        } else if let Some(mark) = heredoc_mark(rest) {
-            let body = &rest[mark.len()..];
-            at += body.find(mark).ok_or_else(|| open("a heredoc"))? + 2 * mark.len();
-            says_something = true;
-        } else {
-            says_something |= !first.is_whitespace();
-            at += first.len_utf8();
+            Piece::Token(_, length) => {
+                at += length;
+                says_something = true;
+            }
+            Piece::Open(what) => {
+                return Err(SplitError { line: text[..at].matches('\n').count() + 1, what });
+            }
         }
     }
     if says_something {
         found.push(text[start..].trim());
     }
     Ok(found)
-}
-
-/// The bytes of a quoted text with both its quotes. A backslash takes the next character's meaning; a doubled quote is
-/// read as the end of one text and the start of another, which cuts at the same places.
-fn quoted(text: &str, quote: char) -> Option<usize> {
-    let mut characters = text.char_indices().skip(1);
-    while let Some((index, character)) = characters.next() {
-        if character == '\\' {
-            characters.next();
-        } else if character == quote {
-            return Some(index + quote.len_utf8());
-        }
-    }
-    None
-}
-
-/// `$name$` at the start of a text, with a name of letters, digits and `_`, or none.
-fn heredoc_mark(text: &str) -> Option<&str> {
-    let name = text.strip_prefix('$')?;
-    let end = name.find('$')?;
-    let is_name = name[..end].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    is_name.then(|| &text[..end + 2])
 }
 
 #[cfg(test)]

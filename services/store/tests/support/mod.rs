@@ -50,6 +50,7 @@ pub(crate) fn connection(engine: &Engine, database: &str) -> Connection {
         user: engine.user().to_owned(),
         password: Secret::new(engine.password()),
         database: database.to_owned(),
+        cluster: store::Cluster::default(),
     }
 }
 

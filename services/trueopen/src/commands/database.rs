@@ -15,7 +15,8 @@ const SHOWN_PAUSE: Duration = Duration::from_millis(200);
 const BY: &str = "command line";
 
 pub(crate) async fn migrate(settings: &Settings) -> Result<(), Failure> {
-    let migrated = store::migrate(&settings.connection()?.client()).await?;
+    let connection = settings.connection()?;
+    let migrated = store::migrate_on(&connection.client(), &connection.cluster).await?;
     if migrated.applied.is_empty() {
         output::line(&format!("the schema is at version {}, nothing to do", migrated.version));
     } else {
@@ -155,7 +156,7 @@ fn merge(document: &mut serde_json::Value, change: serde_json::Value) {
 }
 
 fn accounts(settings: &Settings) -> Result<Accounts, Failure> {
-    Ok(Accounts::new(settings.connection()?.client()))
+    Ok(settings.connection()?.accounts())
 }
 
 async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
