@@ -1,11 +1,18 @@
-//! Bounce classes: why a message was refused for good.
+//! Why a message was refused: a reason out of a closed list, and the class that it counts as.
 //!
-//! The enhanced code (RFC 3463, with the registry of RFC 5248) decides first, then the SMTP code (RFC 5321), then words
-//! in the text. What none of them tells is `undetermined`, which is an answer.
+//! The enhanced code decides first (RFC 3463 and IANA's registry), then the SMTP code (RFC 5321), then words in the text;
+//! what none of them tells is `undetermined`, which is an answer. A code that names only the class, such as 5.7.1, leaves
+//! the finer reason to the words, within that class. Codes that are not given by themselves are read off the text. All
+//! of it is data: `schema/bounce-reasons.json` is the closed list, `data/bounces.json` says what codes and words mean.
 
+mod codes;
+
+use aho_corasick::AhoCorasick;
+use codes::{Enhanced, Pattern};
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
-/// Why a message was refused for good.
+/// How a refusal for good counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BounceClass {
@@ -32,108 +39,183 @@ impl BounceClass {
     }
 }
 
-/// Words of SMTP texts that decide where the codes do not, looked for in this order, in lower case.
-const WORDS: &[(BounceClass, &[&str])] = &[
-    (
-        BounceClass::Block,
-        &["blacklist", "blocklist", "blocked", "spam", "reputation", "dmarc", "spf", "dkim", "rbl"],
-    ),
-    (
-        BounceClass::Soft,
-        &["mailbox full", "mailbox is full", "over quota", "quota exceeded", "too large", "exceeds size"],
-    ),
-    (
-        BounceClass::Hard,
-        &[
-            "user unknown",
-            "unknown user",
-            "no such user",
-            "does not exist",
-            "no mailbox",
-            "invalid recipient",
-            "recipient not found",
-            "host not found",
-            "nxdomain",
-        ],
-    ),
-];
+/// A finer reason.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BounceReason {
+    /// The id in tables and answers.
+    pub id: String,
+    /// What a refusal for good with this reason counts as.
+    pub class: BounceClass,
+    /// One line for people.
+    pub title: String,
+}
 
-/// The class of a refusal from what the receiving server said.
+/// Class and reason of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// How it counts, were it for good.
+    pub class: BounceClass,
+    /// Why: an id of [`reasons`].
+    pub reason: &'static str,
+}
+
+/// What the receiving server said, each part where it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Said<'a> {
+    /// The enhanced status code.
+    pub enhanced_code: Option<&'a str>,
+    /// The SMTP reply code.
+    pub smtp_code: Option<u16>,
+    /// The text, which may hold both codes.
+    pub diagnostic: Option<&'a str>,
+}
+
+/// The reason of what nothing explains.
+pub const UNDETERMINED: &str = "undetermined";
+
+/// Every reason there is.
 #[must_use]
-pub fn classify(
-    enhanced_code: Option<&str>,
-    smtp_code: Option<u16>,
-    diagnostic: Option<&str>,
-) -> BounceClass {
-    enhanced_code
-        .and_then(by_enhanced)
-        .or_else(|| smtp_code.and_then(by_smtp))
-        .or_else(|| diagnostic.and_then(by_words))
-        .unwrap_or(BounceClass::Undetermined)
+pub fn reasons() -> &'static [BounceReason] {
+    &REASONS
 }
 
-/// By subject and detail of RFC 3463; `None` where the code says too little.
-fn by_enhanced(code: &str) -> Option<BounceClass> {
-    let mut parts = code.trim().split('.').map(str::parse::<u16>);
-    let (Some(Ok(class)), Some(Ok(subject)), Some(Ok(detail)), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
+/// The version of the data behind [`classify`].
+#[must_use]
+pub fn data_version() -> &'static str {
+    &DATA.version
+}
+
+/// Class and reason of a refusal from what the receiving server said.
+#[must_use]
+pub fn classify(said: &Said<'_>) -> Refusal {
+    let text = said.diagnostic.unwrap_or_default().to_lowercase();
+    let given = said.enhanced_code.and_then(Enhanced::parse);
+    let read = Enhanced::within(&text);
+    let smtp = said.smtp_code.filter(|code| *code >= 400).or_else(|| codes::smtp_within(&text));
+    let decided = given
+        .and_then(|code| by_enhanced(code, &text))
+        .or_else(|| read.and_then(|code| by_enhanced(code, &text)))
+        .or_else(|| smtp.and_then(|code| by_smtp(code, &text)))
+        .or_else(|| by_words(&text, None))
+        .unwrap_or(UNDETERMINED);
+    let reason = REASONS.iter().find(|reason| reason.id == decided).unwrap_or(&REASONS[REASONS.len() - 1]);
+    let temporary = given.or(read).map_or(smtp.is_some_and(|code| code < 500), |code| code.class == 4);
+    // A temporary code on a message that was given up: it never got in at that time, which says nothing for ever.
+    let class = match reason.class {
+        BounceClass::Hard if temporary => BounceClass::Soft,
+        BounceClass::Undetermined if temporary => BounceClass::Soft,
+        class => class,
     };
-    match (class, subject, detail) {
-        // Bad mailbox, domain or syntax of the address; mailbox moved; null MX (RFC 7505).
-        (5, 1, 1 | 2 | 3 | 6 | 10) => Some(BounceClass::Hard),
-        // Bad sender's address or domain.
-        (_, 1, 7 | 8) => Some(BounceClass::Block),
-        // Mailbox disabled for good.
-        (5, 2, 1) => Some(BounceClass::Hard),
-        // Mailbox full, mail too large for it or for the system.
-        (_, 2, 2 | 3) | (_, 3, 1 | 4) => Some(BounceClass::Soft),
-        // No answer, no host, unable to route.
-        (5, 4, 4) => Some(BounceClass::Hard),
-        (_, 4, 1 | 2 | 5 | 6 | 7) => Some(BounceClass::Soft),
-        // Security and policy: unauthorized, authentication, reputation.
-        (_, 7, _) => Some(BounceClass::Block),
-        // A temporary code on a message that was given up: it never got in at that time.
-        (4, _, _) => Some(BounceClass::Soft),
-        _ => None,
-    }
+    Refusal { class, reason: &reason.id }
 }
 
-/// By RFC 5321's reply codes; 550 and 554 are used for everything, so the text decides them.
-fn by_smtp(code: u16) -> Option<BounceClass> {
-    match code {
-        551 | 553 => Some(BounceClass::Hard),
-        552 | 421 | 450..=452 => Some(BounceClass::Soft),
-        530 | 535 => Some(BounceClass::Block),
-        _ => None,
-    }
+#[derive(Deserialize)]
+struct ReasonFile {
+    reasons: Vec<BounceReason>,
 }
 
-fn by_words(text: &str) -> Option<BounceClass> {
-    let text = text.to_lowercase();
-    WORDS.iter().find(|(_, words)| words.iter().any(|word| text.contains(word))).map(|(class, _)| *class)
+#[derive(Deserialize)]
+struct Data {
+    version: String,
+    exceptions: Vec<Exception>,
+    enhanced: Vec<EnhancedRule>,
+    smtp: Vec<SmtpRule>,
+    texts: Vec<TextRule>,
+}
+
+/// A code together with words.
+#[derive(Deserialize)]
+struct Exception {
+    code: Pattern,
+    words: Vec<String>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct EnhancedRule {
+    code: Pattern,
+    reason: String,
+    #[serde(default)]
+    refine: bool,
+}
+
+#[derive(Deserialize)]
+struct SmtpRule {
+    code: u16,
+    reason: String,
+    #[serde(default)]
+    refine: bool,
+    #[serde(default)]
+    any: bool,
+}
+
+#[derive(Deserialize)]
+struct TextRule {
+    reason: String,
+    words: Vec<String>,
+}
+
+/// All words in one automaton, and the text rule of each.
+struct Words {
+    automaton: AhoCorasick,
+    rule_of: Vec<usize>,
+}
+
+static REASONS: LazyLock<Vec<BounceReason>> = LazyLock::new(|| {
+    let file: ReasonFile = serde_json::from_str(include_str!("../../../schema/bounce-reasons.json"))
+        .expect("schema/bounce-reasons.json is checked by a test");
+    file.reasons
+});
+
+static DATA: LazyLock<Data> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../data/bounces.json"))
+        .expect("data/bounces.json is checked by a test")
+});
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    let rules = || DATA.texts.iter().enumerate();
+    let words = || rules().flat_map(|(rule, text)| text.words.iter().map(move |word| (rule, word)));
+    let automaton = AhoCorasick::new(words().map(|(_, word)| word)).expect("a few hundred short words fit");
+    Words { automaton, rule_of: words().map(|(rule, _)| rule).collect() }
+});
+
+fn by_enhanced(code: Enhanced, text: &str) -> Option<&'static str> {
+    let said = |exception: &&Exception| {
+        exception.code.covers(code) && exception.words.iter().any(|word| text.contains(word.as_str()))
+    };
+    if let Some(exception) = DATA.exceptions.iter().find(said) {
+        return Some(&exception.reason);
+    }
+    // The registry's own entries stand before those of a whole subject.
+    let rule = DATA.enhanced.iter().find(|rule| rule.code.covers(code))?;
+    Some(if rule.refine { refined(&rule.reason, text) } else { &rule.reason })
+}
+
+/// 550 and 554 have no rule: the text decides them.
+fn by_smtp(code: u16, text: &str) -> Option<&'static str> {
+    let rule = DATA.smtp.iter().find(|rule| rule.code == code)?;
+    if rule.any {
+        return Some(by_words(text, None).unwrap_or(&rule.reason));
+    }
+    Some(if rule.refine { refined(&rule.reason, text) } else { &rule.reason })
+}
+
+/// A finer reason of the same class, where words name one.
+fn refined(reason: &'static str, text: &str) -> &'static str {
+    by_words(text, class_of(reason)).unwrap_or(reason)
+}
+
+/// The first group of words of which one is found, of one class or of any.
+fn by_words(text: &str, class: Option<BounceClass>) -> Option<&'static str> {
+    let found = WORDS.automaton.find_overlapping_iter(text).map(|found| WORDS.rule_of[found.pattern()]);
+    let fits = |rule: &usize| class.is_none() || class_of(&DATA.texts[*rule].reason) == class;
+    found.filter(fits).min().map(|rule| DATA.texts[rule].reason.as_str())
+}
+
+fn class_of(reason: &str) -> Option<BounceClass> {
+    REASONS.iter().find(|known| known.id == reason).map(|known| known.class)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn code_first_then_text() {
-        for (enhanced, smtp, text, expected) in [
-            (Some("5.1.1"), Some(550), Some("spam"), BounceClass::Hard),
-            (Some("5.2.2"), Some(552), None, BounceClass::Soft),
-            (Some("5.7.1"), Some(550), Some("user unknown"), BounceClass::Block),
-            (Some("4.4.7"), None, None, BounceClass::Soft),
-            (Some("5.0.0"), Some(550), Some("No such user here"), BounceClass::Hard),
-            (None, Some(552), None, BounceClass::Soft),
-            (None, Some(550), Some("Mail rejected: listed on an RBL"), BounceClass::Block),
-            (None, Some(554), Some("transaction failed"), BounceClass::Undetermined),
-            (Some("five"), None, None, BounceClass::Undetermined),
-            (None, None, None, BounceClass::Undetermined),
-        ] {
-            assert_eq!(classify(enhanced, smtp, text), expected, "{enhanced:?} {smtp:?} {text:?}");
-        }
-    }
-}
+mod tests;

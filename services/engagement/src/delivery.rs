@@ -1,5 +1,6 @@
 //! Delivery events: what became of a message on its way, as senders report it and the topic `delivery` carries it.
 
+use crate::bounce::{self, BounceClass, Said};
 use crate::{AccountId, AccountNumber, Timestamp, WIRE_VERSION, redact, token};
 use aws_lc_rs::digest;
 use schemars::JsonSchema;
@@ -79,6 +80,9 @@ pub struct Submitted {
     /// The sender's id of this event; without one, a hash makes repeats harmless.
     #[serde(default)]
     pub event_id: Option<String>,
+    /// The line or document that this was made of, kept as evidence; mail addresses in it are redacted before.
+    #[serde(default)]
+    pub original: Option<String>,
 }
 
 fn yes() -> bool {
@@ -123,6 +127,15 @@ pub struct DeliveryEvent {
     /// The server's text, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnostic: Option<String>,
+    /// Of a bounce: hard, soft, block or undetermined, as judged when it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_class: Option<String>,
+    /// Of a bounce or a deferral: why, an id of `schema/bounce-reasons.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_reason: Option<String>,
+    /// What this was made of, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
     /// The campaign; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub campaign: String,
@@ -161,7 +174,7 @@ pub enum SubmitError {
     Future,
 }
 
-/// The most bytes that a server's text is kept with; the rest is cut.
+/// The most bytes that a server's text, or an original, is kept with; the rest is cut.
 const DIAGNOSTIC_BYTES: usize = 2048;
 const DAY_MILLIS: i64 = 86_400_000;
 
@@ -178,6 +191,9 @@ impl Submitted {
     ) -> Result<DeliveryEvent, SubmitError> {
         self.check(now)?;
         let event_id = self.event_id.clone().unwrap_or_else(|| self.hashed_id(account_number));
+        let diagnostic = self.diagnostic.map(|text| cut(redact::addresses(&text)));
+        let (bounce_class, bounce_reason) =
+            judged(self.kind, self.enhanced_code.as_deref(), self.smtp_code, diagnostic.as_deref());
         Ok(DeliveryEvent {
             v: WIRE_VERSION,
             account_number,
@@ -189,10 +205,13 @@ impl Submitted {
             at: self.at,
             recipient_domain: self.recipient_domain.trim_end_matches('.').to_lowercase(),
             tracked: self.tracked,
-            mx_host: self.mx_host,
+            mx_host: self.mx_host.map(|host| host.trim_end_matches('.').to_lowercase()),
             smtp_code: self.smtp_code,
             enhanced_code: self.enhanced_code,
-            diagnostic: self.diagnostic.map(|text| cut(redact::addresses(&text))),
+            diagnostic,
+            bounce_class: bounce_class.map(|class| class.as_str().to_owned()),
+            bounce_reason: bounce_reason.map(str::to_owned),
+            original: self.original.map(|text| cut(redact::addresses(&text))),
             campaign: self.campaign.unwrap_or_default(),
             recipient_id: self.recipient_id.unwrap_or_default(),
         })
@@ -246,6 +265,21 @@ impl Submitted {
         let hex: String = hash.as_ref()[..16].iter().map(|b| format!("{b:02x}")).collect();
         format!("h-{hex}")
     }
+}
+
+/// Class and reason of a delivery event: only a bounce is a refusal for good and has a class; a deferral has a reason.
+#[must_use]
+pub fn judged(
+    kind: DeliveryType,
+    enhanced_code: Option<&str>,
+    smtp_code: Option<u16>,
+    diagnostic: Option<&str>,
+) -> (Option<BounceClass>, Option<&'static str>) {
+    if !matches!(kind, DeliveryType::Bounced | DeliveryType::Deferred) {
+        return (None, None);
+    }
+    let refusal = bounce::classify(&Said { enhanced_code, smtp_code, diagnostic });
+    ((kind == DeliveryType::Bounced).then_some(refusal.class), Some(refusal.reason))
 }
 
 fn cut(mut text: String) -> String {

@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod hit;
 pub mod keys;
 pub mod neighbour;
+pub mod providers;
 pub mod redact;
 pub mod sources;
 pub mod time;

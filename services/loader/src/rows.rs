@@ -4,8 +4,8 @@
 use crate::retention::Days;
 use crate::table::{OutOfRange, Table};
 use clickhouse::Row;
-use engagement::delivery::{DeliveryEvent, DeliveryType};
-use engagement::{AccountNumber, Actor, Classified, Kind, bounce};
+use engagement::delivery::{DeliveryEvent, DeliveryType, judged};
+use engagement::{AccountNumber, Actor, Classified, Kind};
 use serde::{Deserialize, Serialize};
 use store::retention::until;
 use uuid::Uuid;
@@ -112,6 +112,8 @@ pub(crate) struct DeliveryRow {
     evidence_until: u32,
     retention_until: u32,
     diagnostic: String,
+    bounce_reason: String,
+    original: String,
 }
 
 impl Table for Deliveries {
@@ -124,10 +126,19 @@ impl Table for Deliveries {
     }
 
     fn row(record: DeliveryEvent, days: Days) -> Result<DeliveryRow, OutOfRange> {
-        // Only a bounce is a refusal for good; the class of anything else would be a guess.
-        let class = (record.kind == DeliveryType::Bounced).then(|| {
-            bounce::classify(record.enhanced_code.as_deref(), record.smtp_code, record.diagnostic.as_deref())
-        });
+        // Judged when it was taken; records of an earlier program were not.
+        let (class, reason) = match record.bounce_reason {
+            Some(reason) => (record.bounce_class, Some(reason)),
+            None => {
+                let (class, reason) = judged(
+                    record.kind,
+                    record.enhanced_code.as_deref(),
+                    record.smtp_code,
+                    record.diagnostic.as_deref(),
+                );
+                (class.map(|class| class.as_str().to_owned()), reason.map(str::to_owned))
+            }
+        };
         Ok(DeliveryRow {
             account: record.account_number.0,
             message_id: record.message_id,
@@ -142,10 +153,12 @@ impl Table for Deliveries {
             mx_host: record.mx_host.unwrap_or_default(),
             smtp_code: record.smtp_code,
             enhanced_code: record.enhanced_code.unwrap_or_default(),
-            bounce_class: class.map_or("", bounce::BounceClass::as_str).to_owned(),
+            bounce_class: class.unwrap_or_default(),
             evidence_until: until(record.received_at, days.evidence),
             retention_until: until(record.received_at, days.retention),
             diagnostic: record.diagnostic.unwrap_or_default(),
+            bounce_reason: reason.unwrap_or_default(),
+            original: record.original.unwrap_or_default(),
         })
     }
 }
@@ -237,6 +250,11 @@ mod tests {
         );
         assert_eq!(bounced.evidence_until, until(Timestamp::parse("2026-11-02T09:00:00Z").unwrap(), 30));
         assert!(bounced.tracked);
-        assert_eq!((row("deferred", 450).r#type, row("deferred", 450).bounce_class.as_str()), (3, ""));
+        assert_eq!(bounced.bounce_reason, "no_such_user", "an earlier program's record is judged here");
+        let deferred = row("deferred", 450);
+        assert_eq!(
+            (deferred.r#type, deferred.bounce_class.as_str(), deferred.bounce_reason.as_str()),
+            (3, "", "no_such_user")
+        );
     }
 }

@@ -122,6 +122,23 @@ pub(crate) struct HitRow {
     clicks_by_source_unique: Vec<(String, u64)>,
 }
 
+/// How long a group of messages took from sent to delivered.
+#[derive(Debug, Clone, PartialEq, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct LatencyRow {
+    /// The domain, provider or campaign; empty for messages without one, and for the one row of all.
+    pub(crate) key: String,
+    /// How many messages told both times.
+    pub(crate) messages: u64,
+    /// The median in seconds.
+    pub(crate) p50: f64,
+    /// Nine of ten took at most so many seconds.
+    pub(crate) p90: f64,
+    /// 99 of 100 took at most so many seconds.
+    pub(crate) p99: f64,
+    /// The slowest, in seconds.
+    pub(crate) slowest: f64,
+}
+
 /// The columns of `report_link_figures`.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct LinkRow {

@@ -1,9 +1,9 @@
 //! The questions that reports ask ClickHouse: a view's name and bound parameters, nothing else.
 
-use crate::figures::{Figures, HitRow, LinkRow, MessageRow};
+use crate::figures::{Figures, HitRow, LatencyRow, LinkRow, MessageRow};
 use crate::problem::Problem;
 use crate::series::Bucket;
-use crate::window::{By, Window};
+use crate::window::{By, LatencyBy, Window};
 use clickhouse::Client;
 use clickhouse::query::Query;
 use engagement::AccountNumber;
@@ -20,6 +20,7 @@ pub(crate) async fn summary(
         "SELECT ?fields FROM report_figures(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String},
             suppress = {suppress: Array(String)}, by = '')",
     );
     let row = bound(query, account, window, suppress).fetch_optional::<MessageRow>().await?;
@@ -39,6 +40,7 @@ pub(crate) async fn message_groups(
         "SELECT ?fields FROM report_figures(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String},
             suppress = {suppress: Array(String)}, by = {by: String})
          ORDER BY sent DESC, opens_unique DESC, group_key LIMIT {most: UInt64}",
     );
@@ -58,6 +60,7 @@ pub(crate) async fn series(
         "SELECT ?fields FROM report_series(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String},
             suppress = {suppress: Array(String)}, edges = {edges: Array(Int64)})",
     );
     let edges: Vec<i64> = buckets.iter().map(|bucket| bucket.from.millis()).collect();
@@ -77,6 +80,7 @@ pub(crate) async fn hit_groups(
         "SELECT ?fields FROM report_hit_figures(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String},
             suppress = {suppress: Array(String)}, by = {by: String})
          ORDER BY opens_human_total + opens_automated_total + opens_unknown_total
              + clicks_human_total + clicks_automated_total + clicks_unknown_total DESC, group_key
@@ -98,10 +102,30 @@ pub(crate) async fn links(
         "SELECT ?fields FROM report_link_figures(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String},
             suppress = {suppress: Array(String)})
          ORDER BY link_index, link_label LIMIT {most: UInt64}",
     );
     Ok(bound(query, account, window, suppress).param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// How long messages took from sent to delivered, the largest group first; one more than `most` where there are more.
+pub(crate) async fn latency(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    by: LatencyBy,
+    most: u32,
+) -> Result<Vec<LatencyRow>, Problem> {
+    let query = client.query(
+        "SELECT group_key AS key, messages, p50, p90, p99, slowest FROM report_latency(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String}, by = {by: String})
+         ORDER BY messages DESC, key LIMIT {most: UInt64}",
+    );
+    let query = bound(query, account, window, &[]).param("by", by.as_str());
+    Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }
 
 fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Class]) -> Query {
@@ -113,5 +137,6 @@ fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Clas
         .param("cohort", window.cohort.as_str())
         .param("campaign", window.campaign.as_str())
         .param("recipient_domain", window.recipient_domain.as_str())
+        .param("mailbox_provider", window.mailbox_provider.as_str())
         .param("suppress", suppress)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Timeline {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "record", rename_all = "snake_case")]
 enum Entry {
-    Delivery(Delivery),
+    Delivery(Box<Delivery>),
     Hit(Box<Hit>),
 }
 
@@ -61,8 +61,12 @@ struct Delivery {
     enhanced_code: Option<String>,
     /// Of a bounce: hard, soft, block or undetermined.
     bounce_class: Option<String>,
+    /// Of a bounce or a deferral: why, such as no_such_user, mailbox_full, reputation.
+    bounce_reason: Option<String>,
     /// What the server said, while it is kept.
     diagnostic: Option<String>,
+    /// What the event was made of, while it is kept: a provider's document, a line of a log; addresses are redacted.
+    original: Option<String>,
 }
 
 /// A request that the message's pixel, a link or the unsubscribe page got.
@@ -145,7 +149,9 @@ struct DeliveryRow {
     smtp_code: Option<u16>,
     enhanced_code: String,
     bounce_class: String,
+    bounce_reason: String,
     diagnostic: String,
+    original: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -220,7 +226,7 @@ pub(crate) async fn read(
     let campaign = first(|row| &row.campaign, |row| &row.campaign);
     let mut events = Vec::with_capacity(deliveries.len() + hits.len());
     for row in deliveries {
-        events.push(Entry::Delivery(delivery(row)?));
+        events.push(Entry::Delivery(Box::new(delivery(row)?)));
     }
     for row in hits {
         add_hit(&mut events, row)?;
@@ -266,7 +272,9 @@ fn delivery(row: DeliveryRow) -> Result<Delivery, Problem> {
         smtp_code: row.smtp_code,
         enhanced_code: filled(row.enhanced_code),
         bounce_class: filled(row.bounce_class),
+        bounce_reason: filled(row.bounce_reason),
         diagnostic: filled(row.diagnostic),
+        original: filled(row.original),
     })
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Window {
     pub(crate) campaign: String,
     /// One domain in lower case, or empty for all.
     pub(crate) recipient_domain: String,
+    /// One provider, or empty for all.
+    pub(crate) mailbox_provider: String,
     pub(crate) suppress: Suppression,
 }
 
@@ -48,6 +50,8 @@ pub(crate) enum Suppression {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     RecipientDomain,
+    MailboxProvider,
+    BounceReason,
     Campaign,
     Source,
     Client,
@@ -64,11 +68,21 @@ impl Cohort {
 }
 
 impl By {
-    const ALL: [Self; 5] = [Self::RecipientDomain, Self::Campaign, Self::Link, Self::Source, Self::Client];
+    const ALL: [Self; 7] = [
+        Self::RecipientDomain,
+        Self::MailboxProvider,
+        Self::Campaign,
+        Self::BounceReason,
+        Self::Link,
+        Self::Source,
+        Self::Client,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::RecipientDomain => "recipient_domain",
+            Self::MailboxProvider => "mailbox_provider",
+            Self::BounceReason => "bounce_reason",
             Self::Campaign => "campaign",
             Self::Source => "source",
             Self::Client => "client",
@@ -79,6 +93,28 @@ impl By {
     /// Whether it groups hits. The others group messages.
     pub(crate) const fn of_hits(self) -> bool {
         matches!(self, Self::Source | Self::Client)
+    }
+}
+
+/// What latencies are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LatencyBy {
+    All,
+    RecipientDomain,
+    MailboxProvider,
+    Campaign,
+}
+
+impl LatencyBy {
+    const ALL: [Self; 4] = [Self::All, Self::RecipientDomain, Self::MailboxProvider, Self::Campaign];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::RecipientDomain => "recipient_domain",
+            Self::MailboxProvider => "mailbox_provider",
+            Self::Campaign => "campaign",
+        }
     }
 }
 
@@ -126,6 +162,14 @@ impl Parameters {
         })
     }
 
+    /// What latencies are grouped by: one row of all where nothing is named.
+    pub(crate) fn latency_by(&mut self) -> Result<LatencyBy, Problem> {
+        let value = self.take("by")?.unwrap_or_default();
+        let found = LatencyBy::ALL.into_iter().find(|by| by.as_str() == value);
+        found
+            .ok_or_else(|| Problem::parameter("by", "is one of recipient_domain, mailbox_provider, campaign"))
+    }
+
     /// The window, with `now` as the end where none is given.
     pub(crate) fn window(&mut self, now: Timestamp) -> Result<Window, Problem> {
         let from = self.time("from")?;
@@ -145,6 +189,7 @@ impl Parameters {
             cohort,
             campaign: self.filter("campaign")?,
             recipient_domain: self.filter("recipient_domain")?.trim_end_matches('.').to_lowercase(),
+            mailbox_provider: self.filter("mailbox_provider")?.to_lowercase(),
             suppress: self.suppression()?,
         })
     }
@@ -236,7 +281,6 @@ mod tests {
             ("cohort=day", "cohort"),
             ("cohort=sent&cohort=event", "cohort"),
             ("recipient_domian=example.org", "recipient_domian"),
-            ("mailbox_provider=x", "mailbox_provider"),
             ("from=2026-01-01&%27%3B=1", "';"),
         ] {
             let error = window(query).unwrap_err();

@@ -4,6 +4,7 @@
 //! was cut off half-way is run again from its start, so its statements bear repeating (`IF NOT EXISTS`, `OR REPLACE`).
 //! A database that a newer program migrated, or whose files were other ones, is refused and left alone.
 
+mod providers;
 mod shape;
 mod sources;
 mod split;
@@ -145,8 +146,8 @@ ENGINE = ReplacingMergeTree
 ORDER BY version
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1";
 
-/// Makes the client's database if there is none, applies every file that it lacks and writes `schema/sources.json` into
-/// the table `sources`. Several processes may do this at once: one works, the others wait and find it done.
+/// Makes the client's database if there is none, applies every file that it lacks and writes `schema/sources.json` and
+/// `schema/mailbox-providers.json` into their tables. Several processes may do this at once: one works, the others wait and find it done.
 ///
 /// # Errors
 /// [`MigrateError::Newer`] and [`MigrateError::Changed`] for a database that is not this program's, before anything is
@@ -181,6 +182,7 @@ pub async fn migrate_on(client: &Client, cluster: &Cluster) -> Result<Migrated, 
         client.clear_cached_metadata().await;
     }
     sources::write(client).await.map_err(MigrateError::doing("writing the table sources"))?;
+    providers::write(client).await.map_err(MigrateError::doing("writing the table mailbox_providers"))?;
     let version = files.last().map_or(0, |file| file.version);
     Ok(Migrated { applied, version })
 }

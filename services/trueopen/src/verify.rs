@@ -11,7 +11,7 @@ use crate::{Failure, output};
 use clickhouse::Client;
 use engagement::sources::Class;
 use engagement::{AccountId, Timestamp};
-use recount::{Figures, Question};
+use recount::{By, Figures, Question};
 use rows::Messages;
 use std::time::SystemTime;
 use store::{Account, Accounts};
@@ -116,7 +116,13 @@ fn questions(now: i64, own: Vec<Class>) -> Vec<Question> {
     let names = |classes: &[Class]| classes.iter().map(|class| class.as_str()).collect::<Vec<_>>();
     let mut questions = Vec::new();
     for sent_cohort in [false, true] {
-        let mut ask = |(from, to), suppress| questions.push(Question { from, to, sent_cohort, suppress });
+        let mut grouped =
+            |(from, to), suppress, by| questions.push(Question { from, to, sent_cohort, suppress, by });
+        for by in [By::MailboxProvider, By::BounceReason] {
+            grouped(EVER, names(&own), by);
+            grouped((now - 29 * HOUR - 123_456, now - 5 * HOUR), names(&own), by);
+        }
+        let mut ask = |window, suppress| grouped(window, suppress, By::All);
         ask(EVER, Vec::new());
         ask(EVER, names(&Class::ALL));
         Class::ALL.into_iter().for_each(|class| ask(EVER, names(&[class])));
@@ -135,8 +141,11 @@ fn comparable(mut figures: Figures) -> Figures {
         ("open_estimate", "delivered_unmasked", 100),
         ("click_to_open", "opens_unique", 1),
     ] {
-        if count(&figures, denominator) < least {
-            figures.remove(numerator);
+        let named: Vec<String> = figures.keys().filter(|name| name.ends_with(numerator)).cloned().collect();
+        for name in named {
+            if count(&figures, &name.replace(numerator, denominator)) < least {
+                figures.remove(&name);
+            }
         }
     }
     figures
@@ -153,10 +162,11 @@ fn differences(expected: &Figures, answer: &Figures) -> Vec<(String, u64, u64)> 
 fn shown(question: &Question) -> String {
     let time = |at| Timestamp::from_millis(at).map_or("the end of time".to_owned(), |at| at.to_string());
     format!(
-        "cohort={} from {} to {} suppress={}",
+        "cohort={} from {} to {} suppress={}{}",
         if question.sent_cohort { "sent" } else { "event" },
         time(question.from),
         time(question.to),
-        if question.suppress.is_empty() { "none".to_owned() } else { question.suppress.join(",") }
+        if question.suppress.is_empty() { "none".to_owned() } else { question.suppress.join(",") },
+        if question.by == By::All { String::new() } else { format!(" by={}", question.by.as_str()) }
     )
 }

@@ -79,6 +79,8 @@ struct DeliveryEventLine {
     recipient_id: Option<String>,
     /// Your id of this event. Without one a hash makes repeats harmless.
     event_id: Option<String>,
+    /// The line or document that this was made of, kept as evidence; mail addresses in it are redacted before.
+    original: Option<String>,
 }
 
 /// Hand delivery events in, one JSON object a line. The answer comes when the good lines are durable; a bad line is

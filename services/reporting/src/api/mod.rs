@@ -4,6 +4,7 @@
 mod accounts;
 mod answer;
 mod events;
+mod latency;
 mod links;
 mod observe;
 mod reports;
@@ -69,6 +70,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(reports::summary))
         .routes(routes!(series::timeseries))
         .routes(routes!(reports::breakdown))
+        .routes(routes!(latency::latency))
         .routes(routes!(reports::timeline))
 }
 

@@ -35,6 +35,8 @@ pub(super) struct ReportParameters {
     campaign: Option<String>,
     /// Messages to this domain only.
     recipient_domain: Option<String>,
+    /// Messages to this mailbox provider only: an id such as `gmail`, or the domain where it is its own provider.
+    mailbox_provider: Option<String>,
     /// `account` (the default): what the settings say. `none`, `all`, or a list out of apple, google, scanners, other.
     suppress: Option<String>,
 }
@@ -84,7 +86,8 @@ pub(super) struct Breakdown {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Group {
-    /// By recipient_domain or campaign: everything, of the group's messages.
+    /// By recipient_domain, mailbox_provider, campaign or bounce_reason (of messages that bounced alone): everything, of the
+    /// group's messages.
     Messages(Box<MessageGroup>),
     /// By link: clicks.
     Link(Box<LinkGroup>),
@@ -95,7 +98,7 @@ pub(super) enum Group {
 /// The figures of a group of messages.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MessageGroup {
-    /// The domain or campaign; empty for messages without one.
+    /// The domain, provider, campaign or reason; empty for messages without one.
     pub(super) key: String,
     #[serde(flatten)]
     pub(super) figures: Figures,
@@ -149,7 +152,7 @@ pub(super) async fn summary(
 /// groups. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
-        ("by" = String, Query, description = "recipient_domain, campaign, link, source or client")),
+        ("by" = String, Query, description = "recipient_domain, mailbox_provider, campaign, bounce_reason, link, source or client")),
     responses((status = 200, content(
             (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),

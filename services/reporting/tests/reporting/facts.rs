@@ -39,6 +39,8 @@ pub(crate) struct Delivery {
     pub(crate) recipient_domain: String,
     pub(crate) tracked: bool,
     pub(crate) bounce_class: &'static str,
+    pub(crate) bounce_reason: &'static str,
+    pub(crate) mx_host: &'static str,
 }
 
 #[derive(Row, Serialize)]
@@ -91,6 +93,7 @@ struct DeliveryRow<'a> {
     evidence_until: u32,
     retention_until: u32,
     diagnostic: &'a str,
+    bounce_reason: &'a str,
 }
 
 pub(crate) fn millis(text: &str) -> i64 {
@@ -157,13 +160,14 @@ pub(crate) async fn insert_deliveries(client: &Client, account: AccountNumber, d
                 campaign: &delivery.campaign,
                 recipient_domain: &delivery.recipient_domain,
                 tracked: delivery.tracked,
-                mx_host: "mx.example",
+                mx_host: delivery.mx_host,
                 smtp_code: (delivery.kind == "bounced").then_some(550),
                 enhanced_code: "",
                 bounce_class: delivery.bounce_class,
                 evidence_until: FOREVER,
                 retention_until: FOREVER,
                 diagnostic: "said the server",
+                bounce_reason: delivery.bounce_reason,
             })
             .await
             .unwrap();

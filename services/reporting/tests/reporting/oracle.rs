@@ -2,6 +2,7 @@
 //! the views and is written without looking at performance.
 
 use crate::facts::{Delivery, Hit};
+use engagement::providers::{self, Provider};
 use engagement::sources;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ pub(crate) struct Question {
     pub(crate) suppress: Vec<&'static str>,
     pub(crate) campaign: Option<String>,
     pub(crate) recipient_domain: Option<String>,
+    pub(crate) mailbox_provider: Option<String>,
 }
 
 /// All that is known of one message, every fact once.
@@ -60,9 +62,16 @@ impl<'a> Oracle<'a> {
 
     /// The figures of each group, by its key.
     pub(crate) fn by_message(&self, question: &Question, by: &str) -> BTreeMap<String, Value> {
-        let key =
-            |message: &Message<'_>| if by == "campaign" { message.campaign() } else { message.domain() };
-        let keys: BTreeSet<String> = self.chosen(question).map(key).collect();
+        let key = |message: &Message<'_>| match by {
+            "campaign" => message.campaign(),
+            "mailbox_provider" => message.provider(),
+            "bounce_reason" => message.bounce_reason(question).unwrap_or_default(),
+            _ => message.domain(),
+        };
+        let mut keys: BTreeSet<String> = self.chosen(question).map(key).collect();
+        if by == "bounce_reason" {
+            keys.remove("");
+        }
         let group =
             |wanted: &str| self.chosen(question).filter(|message| key(message) == wanted).collect::<Vec<_>>();
         keys.into_iter().map(|wanted| (wanted.clone(), figures(&group(&wanted), question))).collect()
@@ -121,6 +130,7 @@ impl<'a> Oracle<'a> {
                 hit || message.deliveries.iter().any(|delivery| question.covers(delivery.at))
             };
             in_cohort
+                && question.mailbox_provider.as_ref().is_none_or(|wanted| message.provider() == *wanted)
                 && question.campaign.as_ref().is_none_or(|campaign| message.campaign() == *campaign)
                 && question.recipient_domain.as_ref().is_none_or(|domain| message.domain() == *domain)
         })
@@ -171,6 +181,27 @@ impl Message<'_> {
         let plain = |domain: &str| domain.trim_end_matches('.').to_lowercase();
         let hits = self.hits.iter().map(|h| (h.at, h.event_id.to_string(), plain(&h.recipient_domain)));
         first_said(deliveries.collect()).or_else(|| first_said(hits.collect())).unwrap_or_default()
+    }
+
+    fn provider(&self) -> String {
+        let hosts = self.deliveries.iter().map(|d| (d.at, d.event_id.clone(), d.mx_host.to_owned()));
+        let host = first_said(hosts.collect()).unwrap_or_default();
+        let listed = |names: fn(&Provider) -> &Vec<String>, fits: &dyn Fn(&str) -> bool| {
+            let all = providers::all().iter().flat_map(|p| names(p).iter().map(move |name| (p, name)));
+            let found = all.filter(|(_, name)| fits(name)).max_by_key(|(_, name)| name.len());
+            found.map(|(provider, _)| provider.id.clone())
+        };
+        let domain = self.domain();
+        listed(|p| &p.mx, &|name| host == name || host.ends_with(&format!(".{name}")))
+            .or_else(|| listed(|p| &p.domains, &|name| domain == name))
+            .or_else(|| Some(domain.clone()).filter(|domain| !domain.is_empty()))
+            .unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    fn bounce_reason(&self, question: &Question) -> Option<String> {
+        let bounces = self.deliveries.iter().filter(|d| d.kind == "bounced" && question.covers(d.at));
+        let last = bounces.max_by_key(|d| (d.at, d.event_id.clone()))?;
+        Some(if last.bounce_reason.is_empty() { "undetermined" } else { last.bounce_reason }.to_owned())
     }
 
     fn is_delivered(&self, question: &Question) -> bool {

@@ -62,7 +62,7 @@ fn history(random: &mut Random) -> History {
         // Many share a mail server's fate, few have no delivery events at all.
         let message = format!("m{number}");
         let campaign = random.pick(&["c1", "c2", ""]);
-        let domain = random.pick(&["a.example", "b.example", "c.example", ""]);
+        let domain = random.pick(&["a.example", "b.example", "gmail.com", "yahoo.de", ""]);
         let deliveries = if random.chance(10) { 0 } else { 1 + random.below(5) };
         for _ in 0..deliveries {
             delivery(random, &mut history, &message, campaign, domain);
@@ -98,6 +98,16 @@ fn delivery(random: &mut Random, history: &mut History, message: &str, campaign:
         recipient_domain: if random.chance(60) { domain.to_owned() } else { String::new() },
         tracked: !random.chance(3),
         bounce_class: random.pick(&["hard", "soft", "block", "undetermined", "", "odd"]),
+        bounce_reason: random.pick(&["no_such_user", "mailbox_full", "reputation", ""]),
+        mx_host: random.pick(&[
+            "",
+            "",
+            "mx.example",
+            "alt1.gmail-smtp-in.l.google.com",
+            "a-example.mail.protection.outlook.com",
+            "notgoogle.com",
+            "com",
+        ]),
     };
     // The sender may correct an event: what was received last counts.
     if random.chance(10) {
@@ -175,6 +185,9 @@ fn question(random: &mut Random) -> Question {
         suppress: classes.into_iter().filter(|_| random.chance(50)).collect(),
         campaign: filtered.then(|| random.pick(&["c1", "c2", "c8", "c9"]).to_owned()),
         recipient_domain: random.chance(20).then(|| random.pick(&["a.example", "b.example"]).to_owned()),
+        mailbox_provider: random
+            .chance(20)
+            .then(|| random.pick(&["gmail", "microsoft_365", "unknown", "a.example"]).to_owned()),
     }
 }
 
@@ -184,8 +197,11 @@ fn query(question: &Question) -> String {
     query += if question.sent_cohort { "&cohort=sent" } else { "" };
     query += "&suppress=";
     query += &if question.suppress.is_empty() { "none".to_owned() } else { question.suppress.join(",") };
-    for (name, value) in [("campaign", &question.campaign), ("recipient_domain", &question.recipient_domain)]
-    {
+    for (name, value) in [
+        ("campaign", &question.campaign),
+        ("recipient_domain", &question.recipient_domain),
+        ("mailbox_provider", &question.mailbox_provider),
+    ] {
         if let Some(value) = value {
             query += &format!("&{name}={value}");
         }
@@ -218,7 +234,14 @@ async fn recount(seed: u64) {
             recount_links(&world, &oracle, &question).await;
         }
 
-        let by = random.pick(&["recipient_domain", "campaign", "source", "client"]);
+        let by = random.pick(&[
+            "recipient_domain",
+            "mailbox_provider",
+            "bounce_reason",
+            "campaign",
+            "source",
+            "client",
+        ]);
         let answer = world.json(&format!("/v1/accounts/demo/reports/breakdown?by={by}&{query}")).await;
         let rows: BTreeMap<String, Value> = answer["rows"]
             .as_array()

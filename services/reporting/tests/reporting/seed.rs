@@ -58,6 +58,8 @@ impl Seed {
             recipient_domain: "a.example".to_owned(),
             tracked: true,
             bounce_class: "",
+            bounce_reason: "",
+            mx_host: "mx.example",
         });
         self.deliveries.last_mut().unwrap()
     }

@@ -35,6 +35,8 @@ fn delivery(id: &str, kind: &'static str, at: &str) -> Delivery {
         recipient_domain: String::new(),
         tracked: true,
         bounce_class: if kind == "bounced" { "hard" } else { "" },
+        bounce_reason: if kind == "bounced" { "no_such_user" } else { "" },
+        mx_host: "mx.example",
     }
 }
 

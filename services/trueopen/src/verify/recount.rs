@@ -1,7 +1,7 @@
 //! `metrics.md` once more, in plain Rust over the facts of one message at a time. It shares no code with the views, so that
 //! the two can disagree.
 
-use engagement::sources;
+use engagement::{providers, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stored verdict on a hit.
@@ -15,6 +15,7 @@ pub(super) struct Hit {
     pub(super) method: String,
     pub(super) actor: String,
     pub(super) source: String,
+    pub(super) recipient_domain: String,
 }
 
 /// A stored delivery event.
@@ -26,6 +27,9 @@ pub(super) struct Delivery {
     pub(super) received_at: i64,
     pub(super) tracked: bool,
     pub(super) bounce_class: String,
+    pub(super) bounce_reason: String,
+    pub(super) mx_host: String,
+    pub(super) recipient_domain: String,
 }
 
 /// All that is known of one message, every fact once.
@@ -42,9 +46,30 @@ pub(super) struct Question {
     pub(super) to: i64,
     pub(super) sent_cohort: bool,
     pub(super) suppress: Vec<&'static str>,
+    /// What the figures are grouped by, if by anything.
+    pub(super) by: By,
 }
 
-/// The figures by their names in `report_figures`; a source's as `opens_by_source_total.apple_mpp`.
+/// What figures are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    All,
+    MailboxProvider,
+    BounceReason,
+}
+
+impl By {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::MailboxProvider => "mailbox_provider",
+            Self::BounceReason => "bounce_reason",
+        }
+    }
+}
+
+/// The figures by their names in `report_figures`; a source's as `opens_by_source_total.apple_mpp`, a group's
+/// with the group before it, as `gmail: sent`.
 pub(super) type Figures = BTreeMap<String, u64>;
 
 impl Message {
@@ -75,8 +100,21 @@ impl Message {
                 return;
             }
         }
+        let last_told = self.last_refusal(question);
+        let group = match question.by {
+            By::All => String::new(),
+            By::MailboxProvider => format!("{}: ", self.provider()),
+            By::BounceReason => match last_told {
+                Some(refusal) if refusal.bounce_reason.is_empty() => "undetermined: ".to_owned(),
+                Some(refusal) => format!("{}: ", refusal.bounce_reason),
+                None => return,
+            },
+        };
+        if !question.sent_cohort && !self.hits.values().any(|hit| covers(hit.at)) && !self.told(question) {
+            return;
+        }
         let mut one = |name: &str, holds: bool| {
-            *figures.entry(name.to_owned()).or_default() += u64::from(holds);
+            *figures.entry(format!("{group}{name}")).or_default() += u64::from(holds);
         };
         let has = |kind: &str| self.deliveries.values().any(|told| told.kind == kind && in_scope(told.at));
 
@@ -92,8 +130,7 @@ impl Message {
         for kind in ["deferred", "dropped", "complained"] {
             one(kind, has(kind));
         }
-        let refusals = self.deliveries.values().filter(|told| told.kind == "bounced" && in_scope(told.at));
-        if let Some(last) = refusals.max_by_key(|told| (told.at, &told.event_id)) {
+        if let Some(last) = last_told {
             let class = match last.bounce_class.as_str() {
                 known @ ("hard" | "soft" | "block") => known,
                 _ => "undetermined",
@@ -124,7 +161,9 @@ impl Message {
         one("open_estimate", human && !masked);
         one("click_to_open", clicked && opened);
         for kind in ["open", "click"] {
-            let mut add = |name: String, count: usize| *figures.entry(name).or_default() += count as u64;
+            let mut add = |name: String, count: usize| {
+                *figures.entry(format!("{group}{name}")).or_default() += count as u64
+            };
             add(format!("{kind}s_total"), counted(kind));
             for actor in ["human", "automated", "unknown"] {
                 let those = of(kind).filter(|hit| hit.actor == actor).count();
@@ -152,6 +191,31 @@ impl Message {
         self.times("sent").min().or_else(|| outcomes.iter().filter_map(|kind| self.times(kind).min()).min())
     }
 
+    /// The last refusal for good that counts.
+    fn last_refusal(&self, question: &Question) -> Option<&Delivery> {
+        let counts = |told: &&Delivery| {
+            told.kind == "bounced"
+                && (question.sent_cohort || (question.from <= told.at && told.at < question.to))
+        };
+        self.deliveries.values().filter(counts).max_by_key(|told| (told.at, &told.event_id))
+    }
+
+    /// Who runs the mailbox: what delivery events say first of server and domain, else what the token says of the domain.
+    fn provider(&self) -> String {
+        let said = |of: fn(&Delivery) -> &String| {
+            let told = self.deliveries.values().filter(|told| !of(told).is_empty());
+            told.min_by_key(|told| (told.at, &told.event_id)).map(|told| of(told).clone())
+        };
+        let minted = || {
+            let plain = |hit: &Hit| hit.recipient_domain.to_lowercase().trim_end_matches('.').to_owned();
+            let hits = self.hits.values().map(|hit| (hit.at, &hit.event_id, plain(hit)));
+            hits.filter(|(.., domain)| !domain.is_empty()).min().map(|(.., domain)| domain)
+        };
+        let domain = said(|told| &told.recipient_domain).or_else(minted).unwrap_or_default();
+        let host = said(|told| &told.mx_host).unwrap_or_default();
+        providers::provider(&host, &domain).to_owned()
+    }
+
     /// Whether a delivery event lies in the window.
     fn told(&self, question: &Question) -> bool {
         self.deliveries.values().any(|told| question.from <= told.at && told.at < question.to)
@@ -175,16 +239,38 @@ mod tests {
 
     fn hit(id: &str, revision: u16, kind: &str, at: i64, actor: &str, source: &str) -> Hit {
         let [event_id, kind, actor, source] = [id, kind, actor, source].map(str::to_owned);
-        Hit { event_id, revision, kind, at, sent_at: 5, method: "GET".to_owned(), actor, source }
+        Hit {
+            event_id,
+            revision,
+            kind,
+            at,
+            sent_at: 5,
+            method: "GET".to_owned(),
+            actor,
+            source,
+            recipient_domain: String::new(),
+        }
     }
 
     fn told(id: &str, kind: &str, at: i64) -> Delivery {
         let (event_id, kind) = (id.to_owned(), kind.to_owned());
-        Delivery { event_id, kind, at, received_at: at, tracked: true, bounce_class: String::new() }
+        let (bounce_class, bounce_reason) = (String::new(), String::new());
+        let (mx_host, recipient_domain) = (String::new(), "gmail.com".to_owned());
+        Delivery {
+            event_id,
+            kind,
+            at,
+            received_at: at,
+            tracked: true,
+            bounce_class,
+            bounce_reason,
+            mx_host,
+            recipient_domain,
+        }
     }
 
     fn asked(message: &Message, from: i64, to: i64, sent_cohort: bool, suppress: &[&'static str]) -> Figures {
-        let question = Question { from, to, sent_cohort, suppress: suppress.to_vec() };
+        let question = Question { from, to, sent_cohort, suppress: suppress.to_vec(), by: By::All };
         let mut figures = Figures::new();
         message.count(&question, &mut figures);
         figures.retain(|_, count| *count > 0);

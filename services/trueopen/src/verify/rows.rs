@@ -1,6 +1,6 @@
 //! What verify reads: the raw rows, message by message, and the views' answers.
 
-use super::recount::{Delivery, Figures, Hit, Message, Question};
+use super::recount::{By, Delivery, Figures, Hit, Message, Question};
 use crate::Failure;
 use clickhouse::query::RowCursor;
 use clickhouse::{Client, Row};
@@ -55,6 +55,7 @@ struct EventRow {
     method: String,
     actor: String,
     source: String,
+    recipient_domain: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -66,10 +67,14 @@ struct DeliveryRow {
     received_at: i64,
     tracked: bool,
     bounce_class: String,
+    bounce_reason: String,
+    mx_host: String,
+    recipient_domain: String,
 }
 
 #[derive(Row, Deserialize)]
 struct Answer {
+    group_key: String,
     figures: Vec<u64>,
     opens_by_source_total: Vec<(String, u64)>,
     opens_by_source_unique: Vec<(String, u64)>,
@@ -98,7 +103,8 @@ impl Messages {
         let mut hits = client
             .query(
                 "SELECT message_id, toString(event_id) AS event_id, revision, toString(kind) AS kind, received_at, sent_at,
-                     toString(method) AS method, toString(actor) AS actor, toString(source) AS source
+                     toString(method) AS method, toString(actor) AS actor, toString(source) AS source,
+                     toString(recipient_domain) AS recipient_domain
                  FROM events WHERE account = {account: UInt32} AND retention_until > now('UTC') ORDER BY message_id",
             )
             .param("account", account.0)
@@ -108,7 +114,8 @@ impl Messages {
         let mut deliveries = client
             .query(
                 "SELECT message_id, event_id, toString(type) AS kind, at, received_at, tracked,
-                     toString(bounce_class) AS bounce_class
+                     toString(bounce_class) AS bounce_class, toString(bounce_reason) AS bounce_reason,
+                     toString(mx_host) AS mx_host, toString(recipient_domain) AS recipient_domain
                  FROM deliveries WHERE account = {account: UInt32} AND retention_until > now('UTC') ORDER BY message_id",
             )
             .param("account", account.0)
@@ -137,6 +144,7 @@ impl Messages {
                 method: row.method,
                 actor: row.actor,
                 source: row.source,
+                recipient_domain: row.recipient_domain,
             });
             self.next_hit = self.hits.next().await?;
         }
@@ -148,6 +156,9 @@ impl Messages {
                 received_at: row.received_at,
                 tracked: row.tracked,
                 bounce_class: row.bounce_class,
+                bounce_reason: row.bounce_reason,
+                mx_host: row.mx_host,
+                recipient_domain: row.recipient_domain,
             });
             self.next_delivery = self.deliveries.next().await?;
         }
@@ -163,11 +174,11 @@ pub(super) async fn ask(
 ) -> Result<Figures, Failure> {
     let list: Vec<String> = FIGURES.iter().map(|figure| format!("toUInt64({figure})")).collect();
     let query = client.query(&format!(
-        "SELECT [{}] AS figures, opens_by_source_total, opens_by_source_unique, clicks_by_source_total, clicks_by_source_unique
+        "SELECT group_key, [{}] AS figures, opens_by_source_total, opens_by_source_unique, clicks_by_source_total, clicks_by_source_unique
          FROM report_figures(
              account = {{account: UInt32}}, from_ms = {{from_ms: Int64}}, to_ms = {{to_ms: Int64}},
-             cohort = {{cohort: String}}, campaign = '', recipient_domain = '',
-             suppress = {{suppress: Array(String)}}, by = '')",
+             cohort = {{cohort: String}}, campaign = '', recipient_domain = '', mailbox_provider = '',
+             suppress = {{suppress: Array(String)}}, by = {{by: String}})",
         list.join(", ")
     ));
     let query = query
@@ -175,25 +186,32 @@ pub(super) async fn ask(
         .param("from_ms", question.from)
         .param("to_ms", question.to)
         .param("cohort", if question.sent_cohort { "sent" } else { "event" })
-        .param("suppress", &question.suppress);
+        .param("suppress", &question.suppress)
+        .param("by", question.by.as_str());
     let mut figures = Figures::new();
-    let Some(answer) = query.fetch_optional::<Answer>().await? else { return Ok(figures) };
-    for (name, count) in FIGURES.iter().zip(answer.figures) {
-        let name = match *name {
-            rate if rate.contains("open_high") => "open_high",
-            rate if rate.contains("open_estimate") => "open_estimate",
-            rate if rate.contains("click_to_open") => "click_to_open",
-            name => name,
+    for answer in query.fetch_all::<Answer>().await? {
+        let group = match question.by {
+            By::All => String::new(),
+            By::MailboxProvider | By::BounceReason => format!("{}: ", answer.group_key),
         };
-        figures.insert(name.to_owned(), count);
-    }
-    for (name, counts) in [
-        ("opens_by_source_total", answer.opens_by_source_total),
-        ("opens_by_source_unique", answer.opens_by_source_unique),
-        ("clicks_by_source_total", answer.clicks_by_source_total),
-        ("clicks_by_source_unique", answer.clicks_by_source_unique),
-    ] {
-        figures.extend(counts.into_iter().map(|(source, count)| (format!("{name}.{source}"), count)));
+        for (name, count) in FIGURES.iter().zip(answer.figures) {
+            let name = match *name {
+                rate if rate.contains("open_high") => "open_high",
+                rate if rate.contains("open_estimate") => "open_estimate",
+                rate if rate.contains("click_to_open") => "click_to_open",
+                name => name,
+            };
+            figures.insert(format!("{group}{name}"), count);
+        }
+        for (name, counts) in [
+            ("opens_by_source_total", answer.opens_by_source_total),
+            ("opens_by_source_unique", answer.opens_by_source_unique),
+            ("clicks_by_source_total", answer.clicks_by_source_total),
+            ("clicks_by_source_unique", answer.clicks_by_source_unique),
+        ] {
+            let named = |(source, count)| (format!("{group}{name}.{source}"), count);
+            figures.extend(counts.into_iter().map(named));
+        }
     }
     Ok(figures)
 }
