@@ -72,6 +72,15 @@ async fn accounts_keys_and_settings_beside_a_running_system() {
 }
 
 #[test]
+fn users_for_grafana_are_a_servers() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Program::new(dir.path(), &["grafana-user", "create", "grafana"]).output();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.lines().count() == 1, "{said}");
+    assert!(said.contains("the embedded engine keeps none"), "{said}");
+}
+
+#[test]
 fn explain_and_classify_file_need_no_server() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| Program::new(dir.path(), arguments);

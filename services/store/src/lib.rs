@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lock;
 mod metrics;
 pub mod migrate;
+pub mod readers;
 pub mod retention;
 pub mod settings;
 mod tokens;

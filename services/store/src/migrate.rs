@@ -225,6 +225,8 @@ async fn apply(client: &Client, cluster: &Cluster, file: &Migration) -> Result<(
         // A change of rows is done before the next statement, and before the file counts as applied.
         let statement = written(cluster, file.name, statement)?;
         let query = client.query_raw(&statement).with_setting("mutations_sync", "1");
+        // Views run with the rights of who asks, whatever a server's default is: row policies hold in them.
+        let query = query.with_setting("default_normal_view_sql_security", "INVOKER");
         let query = match cluster.name {
             Some(_) => {
                 query.with_setting("distributed_ddl_task_timeout", STATEMENT_LIMIT.as_secs().to_string())

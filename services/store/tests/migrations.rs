@@ -181,6 +181,35 @@ async fn every_statement_is_written_for_a_cluster_as_the_engine_reads_it() {
     }
 }
 
+/// As above: the engine's parser reads every statement, and the engine itself refuses users in one line.
+#[tokio::test]
+async fn readers_are_statements_of_a_server_and_the_engine_refuses_them() {
+    let client = support::migrated().await.client();
+    let reader = store::readers::Reader {
+        name: "acme".to_owned(),
+        account: Some(engagement::AccountNumber(7)),
+        evidence: false,
+    };
+    for cluster in [cluster(), store::Cluster::default()] {
+        let statements = store::readers::statements(&reader, &client, &cluster, &["other"]).await.unwrap();
+        for statement in &statements {
+            let query = client.query("SELECT formatQuery({statement: String})").param("statement", statement);
+            let formatted: Result<String, _> = query.fetch_one().await;
+            assert_eq!(formatted.unwrap().contains("ON CLUSTER"), cluster.name.is_some(), "{statement}");
+        }
+        let all = statements.join("\n");
+        for table in ["events", "deliveries", "settings"] {
+            assert!(all.contains(&format!(".`{table}`")), "{all}");
+        }
+        assert!(all.contains("`report_figures` TO `acme`") && !all.contains("api_keys` TO `acme`"), "{all}");
+        for evidence in ["`ip`", "`user_agent`", "`headers`", "`diagnostic`"] {
+            assert!(!all.contains(evidence), "{all}");
+        }
+    }
+    let error = reader.create(&client, &store::Cluster::default(), "x").await.unwrap_err();
+    assert!(matches!(error, store::readers::ReaderError::Denied), "{error}");
+}
+
 #[tokio::test]
 async fn a_place_that_is_not_the_cluster_of_the_settings_is_refused_and_left_alone() {
     let connection = support::new_database();

@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// An account's settings: what its reports leave out, how long evidence is kept, its tracking host
     #[command(subcommand)]
     Settings(SettingsCommand),
+    /// Users of a ClickHouse server that read and never write, for Grafana; over one account where wanted
+    #[command(subcommand)]
+    GrafanaUser(GrafanaUserCommand),
     /// Master keys, under which every token is sealed
     #[command(subcommand)]
     MasterKey(MasterKeyCommand),
@@ -141,6 +144,32 @@ pub(crate) enum SettingsCommand {
         /// JSON such as '{"suppress":{"apple":false}}'
         json: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrafanaUserCommand {
+    /// Make a user, or make it anew
+    Create(GrafanaUserCreate),
+    /// Take a user away
+    Drop {
+        /// Its name at the server
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrafanaUserCreate {
+    /// Its name at the server: a-z, 0-9, - and _
+    pub(crate) name: String,
+    /// The account that it is held to by row policies; without it the user reads all accounts
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// Let it read evidence too: client addresses, agents, headers, SMTP texts
+    #[arg(long)]
+    pub(crate) evidence: bool,
+    /// Its password; one is made and printed, this once, if not given
+    #[arg(long, env = "TRUEOPEN_GRAFANA_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

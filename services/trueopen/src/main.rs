@@ -68,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
             Command::Verify { account } => verify::verify(&settings, account).await,
             Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
+            Command::GrafanaUser(command) => commands::grafana_user(&settings, command).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }
