@@ -14,6 +14,7 @@ mod explain;
 mod facts;
 mod file;
 mod finding;
+pub mod learned;
 mod matched;
 mod message;
 mod metrics;

@@ -1,6 +1,7 @@
 //! What the signatures and woothee say of one hit, looked up once for all rules.
 
 use crate::facts::Facts;
+use crate::learned::Learned;
 use crate::policy::Policy;
 use crate::signatures::{Family, Shown, Signature, Signatures};
 use std::cell::OnceCell;
@@ -13,11 +14,17 @@ pub struct Matched<'a> {
     agent: &'a str,
     browser: OnceCell<Option<WootheeResult<'a>>>,
     policy: &'a Policy,
+    learned: &'a Learned,
 }
 
 impl<'a> Matched<'a> {
-    pub(crate) fn new(signatures: &'a Signatures, policy: &'a Policy, facts: &Facts<'a>) -> Self {
-        Self { shown: signatures.shown(facts), agent: facts.ua, browser: OnceCell::new(), policy }
+    pub(crate) fn new(
+        signatures: &'a Signatures,
+        policy: &'a Policy,
+        learned: &'a Learned,
+        facts: &Facts<'a>,
+    ) -> Self {
+        Self { shown: signatures.shown(facts), agent: facts.ua, browser: OnceCell::new(), policy, learned }
     }
 
     /// The first signature of a family that the agent shows.
@@ -47,6 +54,11 @@ impl<'a> Matched<'a> {
     /// The numbers that rules compare with.
     pub(crate) fn policy(&self) -> &'a Policy {
         self.policy
+    }
+
+    /// What was learned of recipient domains.
+    pub(crate) fn learned(&self) -> &'a Learned {
+        self.learned
     }
 
     /// What woothee reads off the agent. Weak alone: it knows no mail proxies and few mail apps, and no answer is no

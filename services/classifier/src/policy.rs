@@ -136,6 +136,14 @@ thresholds! {
     images_readers,
     /// How many minutes before and after a click they are counted.
     images_reach_minutes,
+    /// So many messages, and a tenth as many readers, a domain has at least of which anything is learned.
+    learn_messages,
+    /// So many clicks show a habit at least.
+    learn_clicks,
+    /// So many in a hundred of a domain's scans lie in a time that is learned.
+    scan_share_percent,
+    /// So many times as many scans as people's clicks lie in it.
+    scan_people_times,
 }
 
 /// Thresholds and weights. It never changes: other numbers are another ruleset.

@@ -59,6 +59,7 @@ table! {
     // When it came.
     since_delivery,
     since_sending,
+    scan_time,
 }
 
 pub(crate) use prefetch_header::ahead;

@@ -3,6 +3,7 @@
 use crate::client;
 use crate::combine::{combine, doubts};
 use crate::facts::Facts;
+use crate::learned::{Learned, LearnedError};
 use crate::matched::Matched;
 use crate::neighbours;
 use crate::policy::{self, Policy};
@@ -17,10 +18,11 @@ use engagement::{Classified, Hit, Verdict, sources};
 const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 9] = [
+const DECIDING_CODE: [&str; 10] = [
     include_str!("client.rs"),
     include_str!("combine.rs"),
     include_str!("finding.rs"),
+    include_str!("learned.rs"),
     include_str!("signatures/agents.rs"),
     include_str!("window.rs"),
     include_str!("window/crowd.rs"),
@@ -68,6 +70,7 @@ pub struct Judgement {
 pub struct Ruleset {
     signatures: Signatures,
     policy: Policy,
+    learned: Learned,
     version: String,
 }
 
@@ -83,7 +86,28 @@ impl Ruleset {
     /// # Errors
     /// [`SignatureError`] names the file, the line and what is wrong there.
     pub fn from_files(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
-        Ok(Self { signatures: Signatures::load(files)?, policy: Policy::builtin(), version: version(files) })
+        Ok(Self {
+            signatures: Signatures::load(files)?,
+            policy: Policy::builtin(),
+            learned: Learned::default(),
+            version: version(files),
+        })
+    }
+
+    /// The same with what was learned of recipient domains, from the text of a learned file; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`LearnedError`] names the line and what is wrong there.
+    pub fn with_learned(self, name: &str, text: &str) -> Result<Self, LearnedError> {
+        let learned = Learned::read(name, text)?;
+        let version = hashed(&[&self.version, text]);
+        Ok(Self { learned, version, ..self })
+    }
+
+    /// What was learned of recipient domains.
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
     }
 
     /// The version, such as `2026.11.1-0123456789ab`: the release of the rules, and a hash over the signature data, the
@@ -123,7 +147,7 @@ impl Ruleset {
     }
 
     fn matched<'a>(&'a self, facts: &Facts<'a>) -> Matched<'a> {
-        Matched::new(&self.signatures, &self.policy, facts)
+        Matched::new(&self.signatures, &self.policy, &self.learned, facts)
     }
 
     /// A hit with its first verdict.
@@ -136,11 +160,8 @@ impl Ruleset {
 
 /// The version over all that decides; each part goes in with its length, so that no two sets of parts hash alike.
 fn version(files: &[SignatureFile<'_>]) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    let mut add = |part: &str| {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    };
+    let mut parts: Vec<&str> = Vec::new();
+    let mut add = |part| parts.push(part);
     for file in files {
         add(file.name);
         add(file.text);
@@ -157,6 +178,16 @@ fn version(files: &[SignatureFile<'_>]) -> String {
     for source in sources::all() {
         add(&source.id);
         add(source.actor.as_str());
+    }
+    hashed(&parts)
+}
+
+/// The version that a hash over these parts makes.
+fn hashed(parts: &[&str]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
     }
     let hash = context.finish();
     let hex: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     /// Records that no stage could use: look at them, put them back
     #[command(subcommand)]
     Deadletter(DeadLetterCommand),
+    /// Learn from stored events when recipient domains' links are scanned: print what is new, and write it down for review
+    Learn(LearnArgs),
     /// Print the settings in force, secrets masked
     Config,
     /// Run the embedded ClickHouse engine; `up` starts this by itself
@@ -348,6 +350,19 @@ pub(crate) struct SimulateArgs {
     /// The tracker; where the settings say it listens if not given. Loopback or the configured one only
     #[arg(long, value_name = "URL")]
     pub(crate) tracker: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LearnArgs {
+    /// Events from this time on (RFC 3339); 30 days before --to if not given
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// And before this one; now if not given
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Take what was learned last, and reviewed, into use
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) apply: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -7,6 +7,7 @@ mod data_dir;
 mod deadletter;
 mod forward;
 mod kafka;
+mod learn;
 mod master_key;
 mod output;
 mod settings;
@@ -47,8 +48,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let settings = Settings::load(&cli.common)?;
     match cli.command {
         Command::Config => return commands::config(&settings),
-        Command::Explain(args) => return commands::explain(&args),
-        Command::ClassifyFile { file } => return commands::classify_file(&file),
+        Command::Explain(args) => return commands::explain(&settings, &args),
+        Command::ClassifyFile { file } => return commands::classify_file(&settings, &file),
         Command::MasterKey(command) => return commands::master_key(&settings, &command),
         Command::Link(args) => return commands::link(&settings, &args),
         Command::Instrument(args) => return commands::instrument(&settings, &args),
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Verify { account } => verify::verify(&settings, account).await,
             Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
             Command::GrafanaUser(command) => commands::grafana_user(&settings, command).await,
+            Command::Learn(args) => learn::learn(&settings, args).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }

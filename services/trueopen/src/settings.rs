@@ -2,6 +2,7 @@
 
 use crate::cli::Common;
 use crate::kafka::KafkaSettings;
+use classifier::Ruleset;
 use engagement::keys::KeyRing;
 use runtime::Secret;
 use runtime::config::ConfigError;
@@ -69,6 +70,9 @@ pub(crate) struct ClassifierSettings {
     /// Messages at most whose verdicts can still be corrected; about half a kilobyte each. Beyond it those that were hit
     /// longest ago are closed early (`trueopen_classifier_crowded_out_messages_total`).
     pub(crate) live_messages: usize,
+    /// What was learned of recipient domains and is in force, as `trueopen learn --apply` wrote it; `learned.toml` in the
+    /// data directory if not set. A file with an error stops the start with its line; no file, nothing learned.
+    pub(crate) learned_file: Option<PathBuf>,
 }
 
 /// The reporting API.
@@ -164,7 +168,7 @@ impl ClassifierSettings {
 impl Default for ClassifierSettings {
     fn default() -> Self {
         let stage = classifier::stage::Config::default();
-        Self { batch_records: stage.batch_records, live_messages: stage.live_messages }
+        Self { batch_records: stage.batch_records, live_messages: stage.live_messages, learned_file: None }
     }
 }
 
@@ -232,6 +236,28 @@ impl Settings {
 
     pub(crate) fn master_key_file(&self) -> PathBuf {
         self.master_key_file.clone().unwrap_or_else(|| self.data_dir.join("master.key"))
+    }
+
+    /// Where what was learned of recipient domains lies, if anything was.
+    pub(crate) fn learned_file(&self) -> PathBuf {
+        self.classifier.learned_file.clone().unwrap_or_else(|| self.data_dir.join("learned.toml"))
+    }
+
+    /// What judges: the rules and signatures that the program ships with, and what was learned.
+    pub(crate) fn ruleset(&self) -> Result<Ruleset, SettingsError> {
+        let file = self.learned_file();
+        let wrong = |reason: String| SettingsError::Value { name: "classifier.learned_file", reason };
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ruleset::builtin()
+                .with_learned(&file.display().to_string(), &text)
+                .map_err(|error| wrong(error.to_string())),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && self.classifier.learned_file.is_none() =>
+            {
+                Ok(Ruleset::builtin())
+            }
+            Err(error) => Err(wrong(format!("{} can't be read: {error}", file.display()))),
+        }
     }
 
     /// The master keys, for commands that make none.

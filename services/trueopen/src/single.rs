@@ -10,7 +10,6 @@ use crate::settings::Settings;
 use crate::topics::{CLASSIFIED, CLASSIFIER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, RAW};
 use crate::up::{ADMIN_PORT, admin_address};
 use crate::{Failure, master_key};
-use classifier::Ruleset;
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
 use loader::Loader;
 use reporting::Reporting;
@@ -68,6 +67,7 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
     let cluster = settings.kafka.required_cluster("classify")?;
+    let ruleset = Arc::new(settings.ruleset()?);
     let (gate, readiness) = gate(&cluster);
     let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
     info!(admin = %admin.address()?, "classifier starting");
@@ -85,7 +85,7 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
             delivery: delivery.clone(),
             dead_letter: dead_letter.clone(),
         };
-        let classifier = Classifier::build(stage, topics, Arc::new(Ruleset::builtin()))?;
+        let classifier = Classifier::build(stage, topics, ruleset)?;
         let result = classifier.run(shutdown.requested()).await;
         for topic in [raw, classified, delivery, dead_letter] {
             topic.close().await;

@@ -33,9 +33,10 @@ pub(crate) async fn up(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
     let held = DataDir::take(&settings.data_dir)?;
+    let ruleset = Arc::new(settings.ruleset()?);
     let ring = Arc::new(master_key::load_or_create(&settings.master_key_file(), &settings.data_dir)?);
     let topics = Topics::open(&settings)?;
-    let result = run(&settings, ring, &topics, stop).await;
+    let result = run(&settings, ring, &ruleset, &topics, stop).await;
     topics.close().await;
     drop(held);
     if result.is_ok() {
@@ -47,6 +48,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), Failure> {
 async fn run(
     settings: &Settings,
     ring: Arc<KeyRing>,
+    ruleset: &Arc<Ruleset>,
     topics: &Topics,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
@@ -118,7 +120,7 @@ async fn run(
             delivery: topics.delivery.clone(),
             dead_letter: topics.dead_letter.clone(),
         },
-        Arc::new(Ruleset::builtin()),
+        Arc::clone(ruleset),
     )?;
     let loader = Loader::build(
         settings.loader.clone(),

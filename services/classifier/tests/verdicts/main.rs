@@ -7,6 +7,7 @@ mod across;
 mod clients;
 mod files;
 mod known_agents;
+mod learned;
 mod neighbours;
 mod over_time;
 mod partitions;

@@ -3,7 +3,7 @@
 use crate::cli::{ExplainArgs, InstrumentArgs, LinkArgs, MasterKeyCommand, MessageArgs};
 use crate::settings::Settings;
 use crate::{Failure, master_key as keys, output};
-use classifier::{Facts, Ruleset};
+use classifier::Facts;
 use engagement::token::Link;
 use engagement::{Kind, Timestamp};
 use reporting::instrument::Options;
@@ -20,7 +20,7 @@ pub(crate) fn config(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+pub(crate) fn explain(settings: &Settings, args: &ExplainArgs) -> Result<(), Failure> {
     let kind = match args.kind.as_str() {
         "open" => Kind::Open,
         "click" => Kind::Click,
@@ -40,7 +40,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         trailing: args.trailing.as_deref(),
         ..Facts::of(kind, now)
     };
-    let judgement = Ruleset::builtin().judge(&facts);
+    let judgement = settings.ruleset()?.judge(&facts);
     if args.json {
         output::line(&serde_json::to_string_pretty(&judgement.verdict)?);
     } else {
@@ -49,9 +49,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn classify_file(path: &Path) -> Result<(), Failure> {
+pub(crate) fn classify_file(settings: &Settings, path: &Path) -> Result<(), Failure> {
     let stdout = std::io::BufWriter::new(std::io::stdout().lock());
-    let ruleset = Ruleset::builtin();
+    let ruleset = settings.ruleset()?;
     let summary = if path == Path::new("-") {
         classifier::classify_file(std::io::stdin().lock(), stdout, &ruleset)
     } else {
