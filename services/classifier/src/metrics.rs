@@ -54,11 +54,12 @@ pub(crate) static VERDICTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Appends that were refused and tried again; `topic`: classified, dead_letter; `reason`: full, busy, disabled.
+/// Outcomes that were refused and tried again; `topic`: classified, dead_letter, raw (its positions); `reason`: full, busy,
+/// disabled.
 pub(crate) static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_classifier_append_retries_total",
-        "refused appends that were tried again, by topic (classified, dead_letter) and reason (full, busy, disabled)",
+        "refused outcomes that were tried again, by topic (classified, dead_letter, raw: its positions) and reason (full, busy, disabled)",
         &["topic", "reason"]
     )
     .expect("the name is registered once")

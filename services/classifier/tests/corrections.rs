@@ -202,6 +202,9 @@ async fn a_delivery_event_corrects_what_came_before_it_and_is_known_after_a_rest
         smtp_code: None,
         enhanced_code: None,
         diagnostic: None,
+        bounce_class: None,
+        bounce_reason: None,
+        original: None,
         campaign: String::new(),
         recipient_id: String::new(),
     };

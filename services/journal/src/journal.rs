@@ -138,8 +138,7 @@ impl Journal {
     fn push(&self, records: Records) -> Append {
         let shared = &self.handle.shared;
         let count = records.as_slice().len();
-        // The format's length has 32 bits.
-        let limit = shared.config.max_record_bytes.min(u32::MAX as usize);
+        let limit = self.max_record_bytes();
         let append = match records.as_slice().iter().find(|record| record.len() > limit) {
             Some(record) => Append::refused(AppendError::TooLarge { bytes: record.len(), limit }),
             None if count > GROUP_RECORDS => {
@@ -193,6 +192,12 @@ impl Journal {
             return Err(CommitError::UnknownConsumer);
         }
         Ok(())
+    }
+
+    /// The longest record that is taken.
+    pub fn max_record_bytes(&self) -> usize {
+        // The format's length has 32 bits.
+        self.handle.shared.config.max_record_bytes.min(u32::MAX as usize)
     }
 
     /// Whether a consumer is registered, so that retention waits for it.

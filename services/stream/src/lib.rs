@@ -4,6 +4,7 @@
 //! A consumer that can't read a record gets its bytes and the reason rather than a gap: nothing vanishes here.
 
 mod error;
+mod follower;
 mod forward;
 mod kafka;
 mod metrics;
@@ -11,8 +12,10 @@ mod partition;
 mod record;
 mod scan;
 mod topic;
+mod worker;
 
 pub use error::{AppendError, GroupError, OpenError, ReadError};
+pub use follower::{Followed, Follower};
 pub use forward::{ForwardConfig, ForwardError, Forwarder, SetAside};
 pub use journal::Config as JournalConfig;
 pub use kafka::{Cluster, ClusterError, KafkaConfig, TopicSpec, is_secret};
@@ -20,3 +23,4 @@ pub use partition::partition;
 pub use record::{DecodeError, Delivered, Record, Undecodable};
 pub use scan::{Found, Scan};
 pub use topic::{Consumer, Topic, TopicConfig};
+pub use worker::{Assigned, FinishError, Finished, News, Output, Worker};

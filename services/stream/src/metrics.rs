@@ -45,6 +45,27 @@ pub(crate) static LATE_COMMITS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect(ONCE)
 });
 
+/// Records that a group never got.
+pub(crate) static DROPPED_UNREAD: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_stream_dropped_unread_records_total",
+        "records that the topic's retention dropped before the group had read them: lost events",
+        &["topic", "group"]
+    )
+    .expect(ONCE)
+});
+
+/// Transactions that were not committed at once; `topic`: whose records they answer; `outcome`: aborted (nothing is
+/// visible, tried again), pending (asked for again), unknown (the partitions begin again).
+pub(crate) static TRANSACTION_FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_stream_transaction_failures_total",
+        "transactions that were not committed at once; outcome: aborted, pending, unknown",
+        &["topic", "outcome"]
+    )
+    .expect(ONCE)
+});
+
 /// Records that went from a journal to Kafka. Journaled = forwarded + set aside + waiting.
 pub(crate) static FORWARDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(

@@ -48,9 +48,14 @@ pub enum DecodeError {
     CutShort,
 }
 
+/// How many bytes [`encode`] makes.
+pub(crate) fn encoded_length(record: &Record) -> usize {
+    HEADER + record.key.len() + record.payload.len()
+}
+
 /// As it goes into the backing.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + record.key.len() + record.payload.len());
+    let mut bytes = Vec::with_capacity(encoded_length(record));
     bytes.push(VERSION);
     bytes.extend_from_slice(&(record.key.len() as u32).to_le_bytes());
     bytes.extend_from_slice(&record.key);

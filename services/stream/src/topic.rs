@@ -1,6 +1,6 @@
 //! Topics and their consumers.
 //!
-//! The contract, which every backing keeps and `tests/contract.rs` holds it to:
+//! The contract, which every backing keeps and `tests/contract` holds it to:
 //! - `append` answers once the record is durable.
 //! - Records of one key are delivered in the order in which their appends were answered.
 //! - A group gets every record at least once, from its last committed position on; after a restart or a rewind, what
@@ -11,8 +11,10 @@
 use journal::{Journal, Reader};
 
 use crate::error::{AppendError, GroupError, OpenError, ReadError};
+use crate::follower::Follower;
 use crate::kafka::{KafkaConsumer, KafkaTopic};
-use crate::record::{Delivered, Record, decode, encode};
+use crate::record::{Delivered, Record, decode, encode, encoded_length};
+use crate::worker::Worker;
 
 /// A chunk of [`Topic::append_all`] ends at so many records or bytes, whichever comes first.
 const CHUNK_RECORDS: usize = 1024;
@@ -88,24 +90,94 @@ impl Topic {
     /// # Errors
     /// See [`AppendError`]. Any part of the records may be durable then, from the first on.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), AppendError> {
-        let journal = match &self.backing {
-            Backing::Journal(journal) => journal,
-            Backing::Kafka(topic) => return topic.append(&records).await,
+        match &self.backing {
+            Backing::Journal(_) => self.append_encoded(records.iter().map(encode).collect()).await.map(drop),
+            Backing::Kafka(topic) => topic.append(&records).await,
+        }
+    }
+
+    /// Appends encoded records to the journal behind; their numbers. Without a journal it is closed.
+    pub(crate) async fn append_encoded(&self, records: Vec<Vec<u8>>) -> Result<Vec<u64>, AppendError> {
+        let Backing::Journal(journal) = &self.backing else {
+            return Err(AppendError::Closed { topic: self.name.clone() });
         };
-        let mut chunk = Vec::new();
-        let mut bytes = 0;
-        let mut records = records.iter().peekable();
+        let mut numbers = Vec::with_capacity(records.len());
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        let mut records = records.into_iter().peekable();
         while let Some(record) = records.next() {
-            let encoded = encode(record);
-            bytes += encoded.len();
-            chunk.push(encoded);
+            bytes += record.len();
+            chunk.push(record);
             if chunk.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES || records.peek().is_none() {
+                let count = chunk.len() as u64;
                 let appended = journal.append_all(std::mem::take(&mut chunk)).await;
-                appended.map_err(|error| AppendError::of_journal(&self.name, error))?;
+                let first = appended.map_err(|error| AppendError::of_journal(&self.name, error))?;
+                numbers.extend(first..first + count);
                 bytes = 0;
             }
         }
+        Ok(numbers)
+    }
+
+    /// Whether a record is short enough for the topic.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLarge`].
+    pub fn takes(&self, record: &Record) -> Result<(), AppendError> {
+        let (bytes, limit) = match &self.backing {
+            Backing::Journal(journal) => (encoded_length(record), journal.max_record_bytes()),
+            Backing::Kafka(topic) => (record.key.len() + record.payload.len(), topic.record_limit()),
+        };
+        if bytes > limit {
+            return Err(AppendError::TooLarge { topic: self.name.clone(), bytes, limit });
+        }
         Ok(())
+    }
+
+    pub(crate) fn kafka(&self) -> Option<&KafkaTopic> {
+        match &self.backing {
+            Backing::Journal(_) => None,
+            Backing::Kafka(topic) => Some(topic),
+        }
+    }
+
+    /// A worker of a group; to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the group is not among those that the topic was opened with; over Kafka also when
+    /// [`KafkaConfig::instance`](crate::KafkaConfig::instance) is not set.
+    pub fn worker(&self, group: &str) -> Result<Worker, GroupError> {
+        match &self.backing {
+            Backing::Journal(journal) => {
+                self.registered(journal, group)?;
+                Ok(Worker::over_journal(&self.name, group, journal))
+            }
+            Backing::Kafka(topic) => {
+                Ok(Worker::over_kafka(&self.name, group, topic.worker(&self.name, group)?))
+            }
+        }
+    }
+
+    /// A follower with the positions of a group. Over Kafka these are beside those of [`Topic::consumer`].
+    ///
+    /// # Errors
+    /// When the group is not among those that the topic was opened with.
+    pub fn follower(&self, group: &str) -> Result<Follower, GroupError> {
+        match &self.backing {
+            Backing::Journal(journal) => {
+                self.registered(journal, group)?;
+                Ok(Follower::over_journal(&self.name, group, journal))
+            }
+            Backing::Kafka(topic) => {
+                Ok(Follower::over_kafka(&self.name, group, topic.follower(&self.name, group)?))
+            }
+        }
+    }
+
+    fn registered(&self, journal: &Journal, group: &str) -> Result<(), GroupError> {
+        if journal.is_registered(group) {
+            return Ok(());
+        }
+        Err(GroupError::Unknown { topic: self.name.clone(), group: group.to_owned() })
     }
 
     /// A consumer of a group, from the group's last committed position on. Over a journal every consumer of a group
@@ -122,9 +194,7 @@ impl Topic {
                 return Ok(Consumer { topic: self.name.clone(), group: group.to_owned(), source });
             }
         };
-        if !journal.is_registered(group) {
-            return Err(GroupError::Unknown { topic: self.name.clone(), group: group.to_owned() });
-        }
+        self.registered(journal, group)?;
         let reader = journal.reader(journal.position(group).unwrap_or(0));
         let source = Source::Journal { journal: journal.clone(), reader };
         Ok(Consumer { topic: self.name.clone(), group: group.to_owned(), source })
@@ -235,6 +305,6 @@ impl Consumer {
     }
 }
 
-fn delivered(entry: journal::Entry) -> Delivered {
+pub(crate) fn delivered(entry: journal::Entry) -> Delivered {
     Delivered { partition: 0, offset: entry.sequence, record: decode(&entry.payload) }
 }

@@ -168,6 +168,11 @@ impl KafkaSettings {
 
     /// A connection to the brokers, if any are named.
     pub(crate) fn cluster(&self) -> Result<Option<Cluster>, Failure> {
+        self.cluster_as(None)
+    }
+
+    /// A connection under the name of this one process, if brokers are named.
+    fn cluster_as(&self, instance: Option<String>) -> Result<Option<Cluster>, Failure> {
         if self.brokers.trim().is_empty() {
             return Ok(None);
         }
@@ -176,6 +181,7 @@ impl KafkaSettings {
             topic_prefix: self.topic_prefix.clone(),
             settings: self.settings.0.clone(),
             append_limit: Duration::from_secs(self.append_seconds),
+            instance,
             ..KafkaConfig::new(&self.brokers)
         });
         cluster.map(Some).map_err(|error| format!("the configuration is wrong: kafka: {error}").into())
@@ -188,13 +194,17 @@ impl KafkaSettings {
     }
 
     /// A connection to the brokers, for stages that are nothing without them.
-    pub(crate) fn required_cluster(&self, command: &str) -> Result<Cluster, Failure> {
+    pub(crate) fn required_cluster(
+        &self,
+        command: &str,
+        instance: Option<String>,
+    ) -> Result<Cluster, Failure> {
         let missing = || {
             format!(
                 "`trueopen {command}` reads from Kafka: set kafka.brokers (one machine needs only `trueopen up`)"
             )
         };
-        self.cluster()?.ok_or_else(|| missing().into())
+        self.cluster_as(instance)?.ok_or_else(|| missing().into())
     }
 }
 
@@ -298,7 +308,7 @@ mod tests {
             assert!(error.contains(name), "{error}");
         }
         assert!(KafkaSettings::default().cluster().unwrap().is_none());
-        let error = KafkaSettings::default().required_cluster("classify").err().unwrap().to_string();
+        let error = KafkaSettings::default().required_cluster("classify", None).err().unwrap().to_string();
         assert!(error.contains("kafka.brokers"), "{error}");
     }
 }

@@ -66,7 +66,8 @@ pub(crate) async fn track(settings: Settings) -> Result<(), Failure> {
 pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
-    let cluster = settings.kafka.required_cluster("classify")?;
+    let held = DataDir::take(&settings.data_dir)?;
+    let cluster = settings.kafka.required_cluster("classify", Some(held.instance()?))?;
     let ruleset = Arc::new(settings.ruleset()?);
     let (gate, readiness) = gate(&cluster);
     let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
@@ -102,7 +103,7 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
 pub(crate) async fn load(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
-    let cluster = settings.kafka.required_cluster("load")?;
+    let cluster = settings.kafka.required_cluster("load", None)?;
     let connection = settings.connection()?;
     let _held = DataDir::take(&settings.data_dir)?;
     let accounts = connection.accounts();

@@ -1,4 +1,4 @@
-//! The messages whose windows are open, and what each event that comes makes of their verdicts.
+//! The messages of one partition whose windows are open, and what each event that comes makes of their verdicts.
 //!
 //! Time is the progress of the times in the records, never a clock's: a message is held until the newest time seen has
 //! gone on by [`HOLD_MS`] since the message was last touched. So hits that come late all at once, after an outage, find
@@ -71,8 +71,9 @@ impl Live {
         }
     }
 
-    pub(super) fn ruleset(&self) -> &Ruleset {
-        &self.ruleset
+    /// Changes how many messages are held at most. Those beyond leave with the next that comes.
+    pub(super) fn hold_at_most(&mut self, most: usize) {
+        self.most = most.max(1);
     }
 
     /// The newest time in any record so far, in milliseconds.

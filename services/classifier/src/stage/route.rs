@@ -29,6 +29,8 @@ pub(super) struct Output {
     pub(super) source: String,
     /// A correction of an earlier verdict.
     pub(super) correction: bool,
+    /// The partition of the raw topic on whose account it is said.
+    pub(super) partition: u32,
     /// Where the record that made it was.
     pub(super) from: Place,
 }
@@ -44,19 +46,20 @@ pub(super) struct Place {
 
 impl Output {
     /// What is to be written of a verdict; `from` is the raw record of the hit, which a correction has not.
-    pub(super) fn new(said: Said, from: Option<&Delivered>) -> Self {
+    pub(super) fn new(said: Said, partition: u32, from: Option<&Delivered>) -> Self {
         let Said { classified, correction } = said;
         let key = message_key(classified.hit.account_number, &classified.hit.message_id);
         let payload = Bytes::from(to_wire(&classified));
         let from = match from {
             Some(delivered) if !correction => Place::of(delivered),
-            _ => Place { partition: 0, offset: 0, key: key.clone(), original: payload.clone() },
+            _ => Place { partition, offset: 0, key: key.clone(), original: payload.clone() },
         };
         Self {
             record: Record { key, payload },
             actor: classified.verdict.actor,
             source: classified.verdict.source,
             correction,
+            partition,
             from,
         }
     }
@@ -120,6 +123,11 @@ impl Dead {
     /// Where the record was.
     pub(super) fn place(&self) -> (u32, u64) {
         (self.letter.partition, self.letter.offset)
+    }
+
+    /// The partition of the raw topic on whose account it is written.
+    pub(super) fn partition(&self) -> u32 {
+        self.letter.partition
     }
 
     /// Whether the record was in this topic.

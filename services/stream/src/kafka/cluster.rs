@@ -1,6 +1,7 @@
 //! A Kafka cluster: what it has to hold before a stage may start, and the making of topics where that is allowed.
 
 use super::context::{Producing, Reach};
+use super::ends::Ends;
 use super::producer::Producer;
 use super::scan::KafkaScan;
 use super::settings::KafkaConfig;
@@ -108,6 +109,7 @@ pub struct Cluster {
     config: KafkaConfig,
     reach: Arc<Reach>,
     producer: Arc<Producer>,
+    ends: Arc<Ends>,
 }
 
 impl Cluster {
@@ -119,7 +121,8 @@ impl Cluster {
         config.check()?;
         let reach = Arc::new(Reach::default());
         let producer = Arc::new(Producer::new(config.clone(), Arc::clone(&reach))?);
-        Ok(Self { config, reach, producer })
+        let ends = Arc::new(Ends::new(config.clone()));
+        Ok(Self { config, reach, producer, ends })
     }
 
     /// Whether a broker answers, for readiness.
@@ -149,7 +152,8 @@ impl Cluster {
             let partitions = counts[&full_name];
             let config = self.config.clone();
             let (producer, reach) = (Arc::clone(&self.producer), Arc::clone(&self.reach));
-            let topic = KafkaTopic::new(full_name, partitions, groups.clone(), config, producer, reach);
+            let ends = Arc::clone(&self.ends);
+            let topic = KafkaTopic::new(full_name, partitions, groups.clone(), config, producer, reach, ends);
             Topic::over_kafka(spec.name.clone(), topic)
         });
         Ok(topics.collect())

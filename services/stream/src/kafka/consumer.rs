@@ -158,7 +158,7 @@ impl KafkaConsumer {
 }
 
 /// Whether a read error is librdkafka's own business, which it mends by itself and says elsewhere.
-fn passes(error: &KafkaError) -> bool {
+pub(super) fn passes(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(

@@ -46,7 +46,7 @@ impl Reach {
         *reached = Reached { up: true, trouble: None };
     }
 
-    fn trouble(&self, error: &KafkaError, reason: &str) {
+    pub(super) fn trouble(&self, error: &KafkaError, reason: &str) {
         let down = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
         let mut reached = self.lock();
         // That all are down says less than why the last one is.
@@ -59,7 +59,7 @@ impl Reach {
     }
 
     /// What the statistics say every second. A connection that merely rests is not down: there was no trouble then.
-    fn heard(&self, statistics: &Statistics) {
+    pub(super) fn heard(&self, statistics: &Statistics) {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             self.up();
         } else {
@@ -84,7 +84,7 @@ impl Reach {
 }
 
 /// librdkafka's words go to the debug log: what an operator needs of them is said once by [`Reach`].
-fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(facility, "librdkafka: {message}");
@@ -141,6 +141,8 @@ pub(super) struct Place {
     high: u64,
     /// What the brokers last said: where the group stands.
     group: u64,
+    /// A gap before a record that came: from and to.
+    pub(super) gap: Option<(u64, u64)>,
 }
 
 impl Place {
@@ -184,6 +186,7 @@ impl ClientContext for Consuming {
             if let Some(place) = places.get_mut(&partition) {
                 place.high = u64::try_from(told.hi_offset).unwrap_or(place.high);
                 place.group = u64::try_from(told.committed_offset.max(told.lo_offset)).unwrap_or(place.group);
+                super::lost::in_gap(&self.topic, &self.group, place.gap.take(), told.lo_offset);
             }
         }
     }

@@ -20,7 +20,14 @@ pub struct KafkaConfig {
     /// [`AppendError::Disabled`](crate::AppendError::Disabled); the record may arrive all the same. Shows in
     /// `trueopen_stream_append_failures_total{reason="disabled"}`.
     pub append_limit: Duration,
+    /// What this process alone is called, over all its lives: what a former life left open under it is ended at the next
+    /// start, and two processes of one name shut each other out. Needed by [`Topic::worker`](crate::Topic::worker).
+    pub instance: Option<String>,
 }
+
+/// After so long without an end brokers abort a transaction themselves, and with it ends what it held up: readers see
+/// nothing behind an open one.
+const TRANSACTION: Duration = Duration::from_secs(10);
 
 /// Properties that are ours alone: with others nothing here would hold.
 const RESERVED: &[&str] = &[
@@ -33,11 +40,16 @@ const RESERVED: &[&str] = &[
     "enable.auto.offset.store",
     "enable.gapless.guarantee",
     "enable.idempotence",
+    "enable.partition.eof",
     "group.id",
+    "group.protocol",
+    "isolation.level",
     "message.timeout.ms",
     "metadata.broker.list",
+    "partition.assignment.strategy",
     "request.required.acks",
     "statistics.interval.ms",
+    "transaction.timeout.ms",
     "transactional.id",
 ];
 
@@ -57,6 +69,7 @@ impl std::fmt::Debug for KafkaConfig {
             .field("topic_prefix", &self.topic_prefix)
             .field("settings", &names)
             .field("append_limit", &self.append_limit)
+            .field("instance", &self.instance)
             .finish()
     }
 }
@@ -70,6 +83,7 @@ impl KafkaConfig {
             topic_prefix: String::new(),
             settings: BTreeMap::new(),
             append_limit: Duration::from_secs(10),
+            instance: None,
         }
     }
 
@@ -105,32 +119,84 @@ impl KafkaConfig {
     }
 
     pub(super) fn producer(&self) -> ClientConfig {
-        let mut config = self.base();
+        let mut config = self.writer();
         config
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
             .set("message.timeout.ms", self.append_limit.as_millis().to_string())
-            .set("compression.type", "lz4")
             .set("linger.ms", "5")
             .set("queue.buffering.max.kbytes", "65536");
         self.pass_through(config)
     }
 
+    /// A producer of transactions under a name that no other has.
+    pub(super) fn transactor(&self, id: &str) -> ClientConfig {
+        let mut config = self.writer();
+        config
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", TRANSACTION.as_millis().to_string())
+            // A transaction's end sends what waits.
+            .set("linger.ms", "1")
+            // Nobody asks for them between transactions, so they would pile up.
+            .set("statistics.interval.ms", "0");
+        let mut config = self.pass_through(config);
+        // It may not exceed the transaction's, and adapts to that by itself.
+        config.remove("message.timeout.ms");
+        config
+    }
+
+    fn writer(&self) -> ClientConfig {
+        let mut config = self.base();
+        config.set("acks", "all").set("enable.idempotence", "true").set("compression.type", "lz4");
+        config
+    }
+
     pub(super) fn consumer(&self, group: &str, topic: &str) -> ClientConfig {
+        let mut config = self.reader(&self.group(group, topic));
+        config.set("enable.auto.commit", "true").set("auto.commit.interval.ms", "500");
+        self.pass_through(config)
+    }
+
+    /// A consumer whose positions move within transactions alone.
+    pub(super) fn worker(&self, group: &str, topic: &str) -> ClientConfig {
+        let mut config = self.reader(&self.group(group, topic));
+        config.set("enable.auto.commit", "false");
+        self.pass_through(config)
+    }
+
+    /// A consumer of named partitions, with positions in a group that nobody joins: brokers take a position from who is
+    /// no member only then.
+    pub(super) fn follower(&self, group: &str, topic: &str) -> ClientConfig {
+        let mut config = self.reader(&self.group(&format!("{group}-memory"), topic));
+        config.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        self.pass_through(config)
+    }
+
+    /// A client that sees what is not committed, to ask where partitions end.
+    pub(super) fn uncommitted(&self) -> ClientConfig {
+        let mut config = self.base();
+        config.set("isolation.level", "read_uncommitted").set("statistics.interval.ms", "0");
+        self.pass_through(config)
+    }
+
+    /// A group for each topic: groups with members of unlike subscriptions rebalance all of them for each.
+    fn group(&self, group: &str, topic: &str) -> String {
+        format!("{}.{group}.{topic}", self.client_id)
+    }
+
+    fn reader(&self, group: &str) -> ClientConfig {
         let mut config = self.base();
         config
-            // A group for each topic: groups with members of unlike subscriptions rebalance all of them for each.
-            .set("group.id", format!("{}.{group}.{topic}", self.client_id))
+            .set("group.id", group)
+            // What a transaction wrote is there once it is committed, and never if it is not.
+            .set("isolation.level", "read_committed")
             .set("enable.auto.offset.store", "false")
-            .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "500")
             .set("auto.offset.reset", "earliest")
+            // What stays with a member is not taken from it for a moment.
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "2000")
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.wait.max.ms", "100");
-        self.pass_through(config)
+        config
     }
 
     fn pass_through(&self, mut config: ClientConfig) -> ClientConfig {

@@ -2,10 +2,16 @@
 
 use super::consumer::KafkaConsumer;
 use super::context::Reach;
+use super::ends::Ends as PartitionEnds;
+use super::follower::KafkaFollower;
 use super::producer::Producer;
 use super::settings::KafkaConfig;
+use super::worker::KafkaWorker;
 use crate::error::{AppendError, GroupError};
+use crate::metrics;
+use crate::partition::partition;
 use crate::record::Record;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -33,12 +39,19 @@ pub(super) struct Shared {
     pub(super) config: KafkaConfig,
     pub(super) producer: Arc<Producer>,
     pub(super) reach: Arc<Reach>,
+    pub(super) ends: Arc<PartitionEnds>,
     pub(super) closed: watch::Sender<Ends>,
     /// Consumers that are leaving their groups.
     leaving: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shared {
+    /// Counts a transaction that was not committed at once; `of` is one of the topics that it wrote to.
+    pub(super) fn note_failure(&self, of: &str, outcome: &str, code: RDKafkaErrorCode) {
+        metrics::TRANSACTION_FAILURES.with_label_values(&[self.full_name.as_str(), outcome]).inc();
+        tracing::debug!(topic = %self.full_name, of, outcome, %code, "a transaction was not committed at once");
+    }
+
     /// Runs something that may wait for brokers where it holds nobody up.
     pub(super) fn leave(&self, leaving: impl FnOnce() + Send + 'static) {
         let thread = std::thread::Builder::new().name("kafka-leaving".to_owned()).spawn(leaving);
@@ -57,10 +70,11 @@ impl KafkaTopic {
         config: KafkaConfig,
         producer: Arc<Producer>,
         reach: Arc<Reach>,
+        ends: Arc<PartitionEnds>,
     ) -> Self {
         let closed = watch::Sender::new(None);
         let leaving = Mutex::new(Vec::new());
-        let shared = Shared { full_name, partitions, groups, config, producer, reach, closed, leaving };
+        let shared = Shared { full_name, partitions, groups, config, producer, reach, ends, closed, leaving };
         Self { shared: Arc::new(shared) }
     }
 
@@ -73,14 +87,44 @@ impl KafkaTopic {
     }
 
     pub(crate) fn consumer(&self, topic: &str, group: &str) -> Result<KafkaConsumer, GroupError> {
-        if !self.shared.groups.iter().any(|known| known == group) {
-            return Err(GroupError::Unknown { topic: topic.to_owned(), group: group.to_owned() });
+        self.registered(topic, group)?;
+        KafkaConsumer::join(Arc::clone(&self.shared), group).map_err(refused(topic, group))
+    }
+
+    pub(crate) fn worker(&self, topic: &str, group: &str) -> Result<KafkaWorker, GroupError> {
+        self.registered(topic, group)?;
+        let KafkaConfig { client_id, instance, .. } = &self.shared.config;
+        let nameless = || "the process has no instance name for its transactions".to_owned();
+        let instance = instance.as_ref().ok_or_else(nameless).map_err(refused(topic, group))?;
+        let id = format!("{client_id}.{group}.{instance}");
+        KafkaWorker::new(Arc::clone(&self.shared), group, id).map_err(refused(topic, group))
+    }
+
+    pub(crate) fn follower(&self, topic: &str, group: &str) -> Result<KafkaFollower, GroupError> {
+        self.registered(topic, group)?;
+        KafkaFollower::new(Arc::clone(&self.shared), group).map_err(refused(topic, group))
+    }
+
+    fn registered(&self, topic: &str, group: &str) -> Result<(), GroupError> {
+        if self.shared.groups.iter().any(|known| known == group) {
+            return Ok(());
         }
-        KafkaConsumer::join(Arc::clone(&self.shared), group).map_err(|reason| GroupError::Refused {
-            topic: topic.to_owned(),
-            group: group.to_owned(),
-            reason,
-        })
+        Err(GroupError::Unknown { topic: topic.to_owned(), group: group.to_owned() })
+    }
+
+    /// The longest record that is taken: key and payload.
+    pub(crate) fn record_limit(&self) -> usize {
+        self.shared.config.record_limit()
+    }
+
+    /// Its name at the brokers.
+    pub(super) fn full_name(&self) -> &str {
+        &self.shared.full_name
+    }
+
+    /// Where a record goes.
+    pub(super) fn partition(&self, record: &Record) -> u32 {
+        partition(&record.key, self.shared.partitions)
     }
 
     pub(crate) fn healthy(&self) -> Result<(), String> {
@@ -114,4 +158,9 @@ impl KafkaTopic {
             tracing::warn!(topic = %self.shared.full_name, "consumers could not leave their groups in time");
         }
     }
+}
+
+fn refused(topic: &str, group: &str) -> impl FnOnce(String) -> GroupError {
+    let (topic, group) = (topic.to_owned(), group.to_owned());
+    |reason| GroupError::Refused { topic, group, reason }
 }

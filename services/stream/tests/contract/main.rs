@@ -1,6 +1,10 @@
-//! The contract of a topic, held to every backing. A backing is a way to open one topic twice.
+//! The contract of a topic, held to every backing. A backing is a way to open a topic twice.
 
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
+
+mod fencing;
+mod follower;
+mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +23,11 @@ use tempfile::TempDir;
 trait Backing: Sized {
     /// `None` where what it needs can't be had; that is said and counted.
     fn new() -> Option<Self>;
-    async fn open(&self, groups: &[&str]) -> Topic;
+    async fn open_beside(&self, name: &str, groups: &[&str]) -> Topic;
+
+    async fn open(&self, groups: &[&str]) -> Topic {
+        self.open_beside("topic", groups).await
+    }
 }
 
 struct OverJournal(TempDir);
@@ -29,15 +37,15 @@ impl Backing for OverJournal {
         Some(OverJournal(TempDir::new().unwrap()))
     }
 
-    async fn open(&self, groups: &[&str]) -> Topic {
+    async fn open_beside(&self, name: &str, groups: &[&str]) -> Topic {
         let journal = JournalConfig {
             segment_bytes: 4096,
             keep: Duration::ZERO,
             max_record_bytes: 10_000,
-            ..JournalConfig::new("", self.0.path().join("topic"))
+            ..JournalConfig::new("", self.0.path().join(name))
         };
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        Topic::open(TopicConfig { name: "contract".to_owned(), journal, groups }).unwrap()
+        Topic::open(TopicConfig { name: name.to_owned(), journal, groups }).unwrap()
     }
 }
 
@@ -54,12 +62,22 @@ impl<const PARTITIONS: u32> Backing for OverKafka<PARTITIONS> {
         Some(Self { broker: Broker::shared()?, name })
     }
 
-    async fn open(&self, groups: &[&str]) -> Topic {
+    async fn open_beside(&self, name: &str, groups: &[&str]) -> Topic {
+        self.open_as("one", &[], name, groups).await
+    }
+}
+
+impl<const PARTITIONS: u32> OverKafka<PARTITIONS> {
+    /// Opens a topic as a process of this name would, with some settings of librdkafka.
+    async fn open_as(&self, instance: &str, settings: &[(&str, &str)], name: &str, groups: &[&str]) -> Topic {
         let mut config = KafkaConfig::new(&self.broker);
-        config.settings = [("message.max.bytes".to_owned(), "10000".to_owned())].into();
+        // Its own of each test: a name for transactions is good for one at a time.
+        config.instance = Some(format!("{}-{instance}", self.name));
+        let settings = settings.iter().chain(&[("message.max.bytes", "10000")]);
+        config.settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let cluster = Cluster::new(config).unwrap();
         let spec = TopicSpec {
-            name: self.name.clone(),
+            name: format!("{}-{name}", self.name),
             partitions: PARTITIONS,
             replication: 1,
             settings: BTreeMap::new(),
@@ -186,6 +204,9 @@ fn commit(consumer: &stream::Consumer, done: &[Delivered]) {
     }
 }
 
+use follower::a_follower_says_when_it_has_read_to_the_end;
+use worker::{a_worker_writes_and_moves_on_together, what_is_no_position_is_not_finished};
+
 macro_rules! contract {
     ($name:ident, $backing:ty: $($case:ident),* $(,)?) => {
         mod $name {
@@ -204,6 +225,9 @@ contract! {
     a_group_goes_on_where_it_committed,
     a_waiting_consumer_is_woken_and_hears_of_the_close,
     mistakes_have_answers,
+    a_worker_writes_and_moves_on_together,
+    what_is_no_position_is_not_finished,
+    a_follower_says_when_it_has_read_to_the_end,
 }
 
 contract! {
@@ -212,6 +236,9 @@ contract! {
     a_group_goes_on_where_it_committed,
     a_waiting_consumer_is_woken_and_hears_of_the_close,
     mistakes_have_answers,
+    a_worker_writes_and_moves_on_together,
+    what_is_no_position_is_not_finished,
+    a_follower_says_when_it_has_read_to_the_end,
 }
 
 contract! {
@@ -219,6 +246,9 @@ contract! {
     delivers_everything_in_the_order_of_each_key,
     a_waiting_consumer_is_woken_and_hears_of_the_close,
     mistakes_have_answers,
+    a_worker_writes_and_moves_on_together,
+    what_is_no_position_is_not_finished,
+    a_follower_says_when_it_has_read_to_the_end,
 }
 
 /// What a later program, or a fault, put into the journal reaches the consumer with its bytes.

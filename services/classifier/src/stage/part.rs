@@ -1,0 +1,85 @@
+//! What the stage knows of one partition: its live messages, and how far back a restart would have to read.
+
+use super::live::{Live, Said};
+use super::trail::Trail;
+use crate::ruleset::Ruleset;
+use engagement::DeliveryEvent;
+use std::sync::Arc;
+use std::time::Instant;
+use stream::Assigned;
+
+/// How far the reading back has come. Delivery events first: what was said is put beside what was known, so that nothing
+/// seems new that was known before.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Delivery events are read back.
+    Deliveries,
+    /// What was said is read back; delivery events that come meanwhile wait.
+    Said { later: Vec<DeliveryEvent> },
+    /// Records come, and are judged.
+    Judging,
+}
+
+/// One partition that is this stage's.
+pub(super) struct Part {
+    pub(super) live: Live,
+    pub(super) phase: Phase,
+    /// Everything before it in the raw topic is dealt with.
+    pub(super) position: u64,
+    /// Records from here on were not there when the partition was assigned, so they are no repeats.
+    new_from: u64,
+    /// Where delivery events are read from again.
+    pub(super) delivery: Trail,
+    /// Where what was said is read from again.
+    pub(super) said: Trail,
+    pub(super) assigned: Instant,
+    /// How many verdicts were read back.
+    pub(super) read_back: u64,
+}
+
+impl Part {
+    pub(super) fn new(assigned: Assigned, ruleset: Arc<Ruleset>) -> Self {
+        let mut part = Self {
+            live: Live::new(ruleset, usize::MAX),
+            phase: Phase::Deliveries,
+            position: assigned.position,
+            new_from: assigned.end,
+            delivery: Trail::default(),
+            said: Trail::default(),
+            assigned: Instant::now(),
+            read_back: 0,
+        };
+        part.dealt_with(assigned.position);
+        part
+    }
+
+    /// Notes that everything before a place of the raw topic is dealt with.
+    pub(super) fn dealt_with(&mut self, next_offset: u64) {
+        self.position = next_offset;
+        self.live.expect_repeats(next_offset < self.new_from);
+    }
+
+    /// Takes a delivery event, or puts it aside until what was said is known; the verdicts that it corrects.
+    pub(super) fn delivery(&mut self, event: DeliveryEvent) -> Vec<Said> {
+        match &mut self.phase {
+            Phase::Said { later } => {
+                later.push(event);
+                Vec::new()
+            }
+            Phase::Deliveries | Phase::Judging => self.live.delivery(&event),
+        }
+    }
+
+    /// Begins to judge: the corrections of what was read back that are due by now.
+    pub(super) fn judge(&mut self) -> Vec<Said> {
+        let before = std::mem::replace(&mut self.phase, Phase::Judging);
+        let mut said = Vec::new();
+        if let Phase::Said { later } = before {
+            for event in later {
+                said.extend(self.live.delivery(&event));
+            }
+        }
+        said.extend(self.live.review());
+        said
+    }
+}
