@@ -10,9 +10,11 @@ help:
 	@echo "make lint       format and clippy"
 	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
 
-# The engine's library, fetched from npm once into a cache folder outside the checkout. DATA=dir chooses the data directory.
+# The engine's library and the database of autonomous systems, fetched from npm once into a cache folder outside the checkout.
+# DATA=dir chooses the data directory.
 up: build-deps
 	@library=$$(services/embedded/fetch.sh) && cargo build --release --locked -p trueopen && \
+	services/classifier/fetch-asn.sh target/release/trueopen >/dev/null && \
 	TRUEOPEN_ENGINE__LIBRARY=$$library exec target/release/trueopen up $(if $(DATA),--data-dir $(DATA))
 
 # librdkafka is built from source and links the system's OpenSSL. Only test-deps installs anything; here it is only said.
@@ -33,6 +35,7 @@ test-deps:
 
 test: test-deps build-deps engine kafka
 	cargo build --locked --workspace
+	@services/classifier/fetch-asn.sh target/debug/trueopen >/dev/null
 	cargo test --locked --workspace --no-fail-fast
 
 lint:

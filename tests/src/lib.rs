@@ -13,5 +13,5 @@ mod stage;
 
 pub use api::{Api, wait_until};
 pub use kafka::{Broker, kafka};
-pub use program::{Program, System, engine_library, program};
+pub use program::{Program, System, asn_database, engine_library, program};
 pub use stage::{Stage, free_port};

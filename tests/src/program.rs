@@ -45,6 +45,17 @@ pub fn engine_library() -> &'static Path {
     })
 }
 
+/// The compiled database of autonomous systems, fetched once into the cache folder.
+pub fn asn_database() -> &'static Path {
+    static DATABASE: OnceLock<PathBuf> = OnceLock::new();
+    DATABASE.get_or_init(|| {
+        let script = workspace().join("services/classifier/fetch-asn.sh");
+        let output = Command::new(script).arg(program()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+    })
+}
+
 /// A command of the program with the settings that tests need.
 pub struct Program {
     command: Command,

@@ -1,4 +1,5 @@
-//! Which client family an agent names: woothee's answer, corrected by our own signatures.
+//! What an agent says of the client: its family by woothee's answer, corrected by our own signatures; the kind of device;
+//! the mail app.
 
 use crate::matched::Matched;
 use crate::signatures::Family;
@@ -28,5 +29,60 @@ pub(crate) fn family<'a>(matched: &Matched<'a>) -> &'a str {
         "Webview" => "Web view",
         "misc crawler" => "Crawler",
         name => name,
+    }
+}
+
+/// Who fetches for somebody else: what their agents say of a device is made up.
+const PROXIES: [Family; 5] = [
+    Family::GoogleImageProxy,
+    Family::GooglePrefetch,
+    Family::ApplePrefetch,
+    Family::WebmailProxy,
+    Family::DeclaredBot,
+];
+
+/// The kind of device: `desktop`, `phone` or `tablet`; empty when the agent doesn't say. An iPad whose Safari asks for desktop
+/// pages says it is a Mac.
+pub(crate) fn device(agent: &str, matched: &Matched<'_>) -> &'static str {
+    if PROXIES.iter().any(|family| matched.agent(*family).is_some()) {
+        return "";
+    }
+    let says = |words: &[&str]| words.iter().any(|word| agent.contains(word));
+    if says(&["iPad", ".prod.ipad"]) {
+        "tablet"
+    } else if says(&["iPhone", "iPod", ".prod.iphone", "Windows Phone"]) {
+        "phone"
+    } else if agent.contains("Android") {
+        // Android's phones say Mobile, its tablets don't (developer.chrome.com, user-agent strings).
+        match agent.split_once("Android ") {
+            Some(_) if agent.contains("Mobile") => "phone",
+            Some(_) => "tablet",
+            None => "",
+        }
+    } else if says(&["Windows NT", "Macintosh", "X11;", "CrOS", "Mac OS X", "ms-office", "MacOutlook/"]) {
+        "desktop"
+    } else {
+        ""
+    }
+}
+
+/// The mail app or webmail in which the mail was shown or fetched; empty when that is none or not known.
+pub(crate) fn mail_app<'a>(matched: &Matched<'a>, source: &str) -> &'a str {
+    const MAIL: [Family; 5] = [
+        Family::MailApp,
+        Family::GoogleImageProxy,
+        Family::GooglePrefetch,
+        Family::ApplePrefetch,
+        Family::WebmailProxy,
+    ];
+    let named = matched
+        .agents()
+        .iter()
+        .filter(|signature| MAIL.contains(&signature.family))
+        .find_map(|signature| signature.client.as_deref());
+    match named {
+        Some(named) => named,
+        None if source == "apple_mail" => "Apple Mail",
+        None => "",
     }
 }

@@ -10,6 +10,7 @@
 
 mod client;
 mod combine;
+pub mod data;
 mod explain;
 mod facts;
 mod file;

@@ -1,5 +1,6 @@
 //! What the signatures and woothee say of one hit, looked up once for all rules.
 
+use crate::data::Data;
 use crate::facts::Facts;
 use crate::learned::Learned;
 use crate::policy::Policy;
@@ -11,6 +12,7 @@ use woothee::parser::{Parser, WootheeResult};
 #[derive(Debug)]
 pub struct Matched<'a> {
     shown: Shown<'a>,
+    asn: Option<u32>,
     agent: &'a str,
     browser: OnceCell<Option<WootheeResult<'a>>>,
     policy: &'a Policy,
@@ -20,11 +22,20 @@ pub struct Matched<'a> {
 impl<'a> Matched<'a> {
     pub(crate) fn new(
         signatures: &'a Signatures,
+        data: &Data,
         policy: &'a Policy,
         learned: &'a Learned,
         facts: &Facts<'a>,
     ) -> Self {
-        Self { shown: signatures.shown(facts), agent: facts.ua, browser: OnceCell::new(), policy, learned }
+        let asn = facts.asn.or_else(|| data.asn(facts.ip?));
+        let shown = signatures.shown(facts, asn);
+        Self { shown, asn, agent: facts.ua, browser: OnceCell::new(), policy, learned }
+    }
+
+    /// The autonomous system that announces the address, where that is known.
+    #[must_use]
+    pub fn asn(&self) -> Option<u32> {
+        self.asn
     }
 
     /// The first signature of a family that the agent shows.

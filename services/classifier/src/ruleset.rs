@@ -2,6 +2,7 @@
 
 use crate::client;
 use crate::combine::{combine, doubts};
+use crate::data::Data;
 use crate::facts::Facts;
 use crate::learned::{Learned, LearnedError};
 use crate::matched::Matched;
@@ -11,7 +12,7 @@ use crate::rules::{RULES, findings};
 use crate::signatures::{SignatureError, SignatureFile, Signatures};
 use crate::window::{Marks, Seen, WINDOW_RULES};
 use aws_lc_rs::digest;
-use engagement::{Classified, Hit, Verdict, sources};
+use engagement::{Classified, Hit, Traits, Verdict, sources};
 
 /// The version of everything that no hash covers: the release of the rules and the version of woothee (0.13). A change
 /// of woothee raises it.
@@ -63,12 +64,23 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The client family that the agent names; empty when none is known.
     pub client: String,
+    /// What the client is, beyond its family.
+    pub traits: Traits,
+}
+
+impl Judgement {
+    /// The event that is written: the hit with its judgement.
+    #[must_use]
+    pub fn classified(self, hit: Hit) -> Classified {
+        Classified { hit, client: self.client, traits: self.traits, verdict: self.verdict }
+    }
 }
 
 /// Rules and signatures under one version. It never changes: other data is another ruleset.
 #[derive(Debug)]
 pub struct Ruleset {
     signatures: Signatures,
+    data: Data,
     policy: Policy,
     learned: Learned,
     version: String,
@@ -78,20 +90,33 @@ impl Ruleset {
     /// The ruleset that the program ships with.
     #[must_use]
     pub fn builtin() -> Self {
-        Self::from_files(BUILTIN_FILES).expect("the built-in signature files are checked by a test")
+        Self::with(Data::shipped())
     }
 
-    /// The ruleset over these signature files.
+    /// The signatures that the program ships with, over these data sets.
+    #[must_use]
+    pub fn with(data: Data) -> Self {
+        Self::load(BUILTIN_FILES, data).expect("the built-in signature files are checked by a test")
+    }
+
+    /// The ruleset over these signature files and the data sets that the program ships with.
     ///
     /// # Errors
     /// [`SignatureError`] names the file, the line and what is wrong there.
     pub fn from_files(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
-        Ok(Self {
-            signatures: Signatures::load(files)?,
-            policy: Policy::builtin(),
-            learned: Learned::default(),
-            version: version(files),
-        })
+        Self::load(files, Data::shipped())
+    }
+
+    fn load(files: &[SignatureFile<'_>], data: Data) -> Result<Self, SignatureError> {
+        let version = version(files, &data);
+        let signatures = Signatures::load(files, &data)?;
+        Ok(Self { signatures, data, policy: Policy::builtin(), learned: Learned::default(), version })
+    }
+
+    /// The data sets behind it.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.data
     }
 
     /// The same with what was learned of recipient domains, from the text of a learned file; `name` is what errors call it.
@@ -133,7 +158,14 @@ impl Ruleset {
             findings.extend(marks.findings(doubted));
         }
         let verdict = combine(findings, &self.policy, &self.version);
-        Judgement { verdict, client: client::family(&matched).to_owned() }
+        let country = facts.ip.and_then(|ip| self.data.country(ip));
+        let traits = Traits {
+            asn: matched.asn(),
+            country: country.map(|letters| letters.map(char::from).iter().collect()).unwrap_or_default(),
+            device: client::device(facts.ua, &matched).to_owned(),
+            mail_app: client::mail_app(&matched, &verdict.source).to_owned(),
+        };
+        Judgement { verdict, client: client::family(&matched).to_owned(), traits }
     }
 
     /// What the rules over neighbours see of a hit.
@@ -147,24 +179,27 @@ impl Ruleset {
     }
 
     fn matched<'a>(&'a self, facts: &Facts<'a>) -> Matched<'a> {
-        Matched::new(&self.signatures, &self.policy, &self.learned, facts)
+        Matched::new(&self.signatures, &self.data, &self.policy, &self.learned, facts)
     }
 
     /// A hit with its first verdict.
     #[must_use]
     pub fn classify(&self, hit: Hit) -> Classified {
-        let Judgement { verdict, client } = self.judge(&Facts::from(&hit));
-        Classified { hit, client, verdict }
+        self.judge(&Facts::from(&hit)).classified(hit)
     }
 }
 
 /// The version over all that decides; each part goes in with its length, so that no two sets of parts hash alike.
-fn version(files: &[SignatureFile<'_>]) -> String {
+fn version(files: &[SignatureFile<'_>], data: &Data) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let mut add = |part| parts.push(part);
     for file in files {
         add(file.name);
         add(file.text);
+    }
+    for set in data.all() {
+        add(set.about().name.as_str());
+        add(set.hash());
     }
     for rule in RULES {
         add(rule.name);

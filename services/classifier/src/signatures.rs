@@ -9,6 +9,7 @@ mod networks;
 
 pub use file::{Cause, SignatureError};
 
+use crate::data::Data;
 use crate::facts::Facts;
 use agents::Agents;
 use engagement::{Actor, Kind};
@@ -64,6 +65,10 @@ pub enum Family {
     MailApp,
     /// A browser that woothee takes for another one.
     Browser,
+    /// A place where machines are rented, and people's corporate networks and tunnels leave too.
+    DataCentre,
+    /// A web proxy or browser isolation through which people's own clicks go.
+    WebProxy,
 }
 
 impl Family {
@@ -77,6 +82,8 @@ impl Family {
             Self::MicrosoftMail | Self::MicrosoftCloud | Self::RelayEgress => Some(Actor::Automated),
             Self::GoogleImageProxy | Self::MailApp | Self::Browser => Some(Actor::Human),
             Self::WebmailProxy | Self::WebkitBare | Self::Generic => Some(Actor::Unknown),
+            Self::DataCentre => Some(Actor::Automated),
+            Self::WebProxy => Some(Actor::Unknown),
             Self::AppleOwn | Self::GoogleOwn => None,
         }
     }
@@ -166,22 +173,22 @@ pub struct Shown<'a> {
 }
 
 impl Signatures {
-    /// Reads all files.
-    pub(crate) fn load(files: &[SignatureFile<'_>]) -> Result<Self, SignatureError> {
+    /// Reads all files; the lists that they name are among the data sets, or not at hand.
+    pub(crate) fn load(files: &[SignatureFile<'_>], data: &Data) -> Result<Self, SignatureError> {
         let mut entries = Vec::new();
         let mut agents = agents::Builder::default();
-        let mut networks = Networks::default();
+        let mut networks = networks::Builder::default();
         for file in files {
-            file::read(*file, &mut entries, &mut agents, &mut networks)?;
+            file::read(*file, &mut entries, &mut agents, &mut networks, data)?;
         }
-        Ok(Self { entries, agents: agents.build()?, networks })
+        Ok(Self { entries, agents: agents.build()?, networks: networks.build() })
     }
 
     /// The signatures that one hit shows at its endpoint.
-    pub(crate) fn shown<'a>(&'a self, facts: &Facts<'_>) -> Shown<'a> {
+    pub(crate) fn shown<'a>(&'a self, facts: &Facts<'_>, asn: Option<u32>) -> Shown<'a> {
         let mut shown = Shown::default();
         self.agents.find(facts.ua, |index| self.add(index, facts.kind, &mut shown.agents));
-        self.networks.find(facts.ip, facts.asn, |index| self.add(index, facts.kind, &mut shown.networks));
+        self.networks.find(facts.ip, asn, |index| self.add(index, facts.kind, &mut shown.networks));
         shown
     }
 

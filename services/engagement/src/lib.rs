@@ -20,7 +20,7 @@ pub mod token;
 pub mod verdict;
 
 pub use account::{AccountId, AccountNumber};
-pub use classified::Classified;
+pub use classified::{Classified, Traits};
 pub use deadletter::{DeadLetter, Replayed};
 pub use delivery::DeliveryEvent;
 pub use hit::{Hit, Kind, Request};

@@ -1,5 +1,5 @@
 //! Records as rows: pure functions of a record and of how long its account keeps things, so that a replay writes the
-//! same rows again. The columns are those of `schema/clickhouse/0001_tables.sql`.
+//! same rows again. The columns are those of `schema/clickhouse/0001_tables.sql` and of later files that add some.
 
 use crate::retention::Days;
 use crate::table::{OutOfRange, Table};
@@ -34,6 +34,10 @@ pub(crate) struct EventRow {
     actor: i8,
     source: String,
     client: String,
+    asn: u32,
+    country: String,
+    device: String,
+    mail_app: String,
     confidence: f32,
     reasons: String,
     ruleset: String,
@@ -55,7 +59,7 @@ impl Table for Events {
     }
 
     fn row(record: Classified, days: Days) -> Result<EventRow, OutOfRange> {
-        let Classified { hit, client, verdict } = record;
+        let Classified { hit, client, traits, verdict } = record;
         let request = hit.request;
         Ok(EventRow {
             account: hit.account_number.0,
@@ -75,6 +79,10 @@ impl Table for Events {
             actor: actor(verdict.actor),
             source: verdict.source,
             client,
+            asn: traits.asn.unwrap_or_default(),
+            country: traits.country,
+            device: traits.device,
+            mail_app: traits.mail_app,
             // Three decimals: far inside what 24 bits hold.
             confidence: verdict.confidence as f32,
             reasons: json(&verdict.reasons),
@@ -211,7 +219,7 @@ mod tests {
             "received_at":"2026-11-02T09:00:00.123Z","message_id":"m-1","recipient_id":"r-1","campaign":"c",
             "recipient_domain":"example.org","sent_at":"2026-11-02T08:00:00Z","link_index":2,"link_count":5,
             "label":"top","method":"GET","ip":"2001:db8::1","ua":"Mozilla/5.0","headers":{{"accept":"*/*"}},
-            "trailing":"%27","client":"Chrome","verdict":{{"actor":"human","source":"chrome","confidence":0.9,
+            "trailing":"%27","client":"Chrome","asn":64500,"device":"desktop","verdict":{{"actor":"human","source":"chrome","confidence":0.9,
             "reasons":[{{"rule":"browser","source":"chrome","confidence":0.9,"evidence":"ua"}}],
             "ruleset":"r1","revision":{revision}}}}}"#
         );
@@ -223,6 +231,7 @@ mod tests {
         let row = Events::row(classified(3), DAYS).unwrap();
         let received = 1_793_610_000_i64;
         assert_eq!((row.account, row.revision, row.kind, row.actor), (7, 3, 2, 1));
+        assert_eq!((row.asn, row.device.as_str(), row.mail_app.as_str()), (64500, "desktop", ""));
         assert_eq!((row.received_at, row.sent_at), (received * 1000 + 123, (received - 3600) * 1000));
         assert_eq!((row.link_index, row.link_count, row.label.as_str()), (Some(2), Some(5), "top"));
         assert_eq!((row.ip.as_str(), row.headers.as_str()), ("2001:db8::1", r#"{"accept":"*/*"}"#));

@@ -109,6 +109,14 @@ struct Judgement {
     source: String,
     /// The client family that the agent names.
     client: Option<String>,
+    /// The mail app or webmail, where the client is one.
+    mail_app: Option<String>,
+    /// desktop, phone or tablet.
+    device: Option<String>,
+    /// The autonomous system that announced the client's address.
+    asn: Option<u32>,
+    /// The country of the client's address, where a database of countries is in use.
+    country: Option<String>,
     /// 0 to 1.
     confidence: f64,
     /// Every rule that fired, the deciding one first.
@@ -172,6 +180,10 @@ struct HitRow {
     actor: String,
     source: String,
     client: String,
+    mail_app: String,
+    device: String,
+    asn: u32,
+    country: String,
     confidence: f32,
     reasons: String,
     ruleset: String,
@@ -286,6 +298,10 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
         actor: row.actor,
         source: row.source,
         client: filled(row.client),
+        mail_app: filled(row.mail_app),
+        device: filled(row.device),
+        asn: Some(row.asn).filter(|asn| *asn != 0),
+        country: filled(row.country),
         // Three decimals, as verdicts have them: a 32-bit float would show more.
         confidence: (f64::from(row.confidence) * 1000.0).round() / 1000.0,
         reasons: json(&row.reasons, Value::Array(Vec::new())),

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and the help that says so.
 
 use clap::{Args, Parser, Subcommand};
+use classifier::data::Name;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -69,6 +70,9 @@ pub(crate) enum Command {
         /// The file; `-` reads standard input
         file: PathBuf,
     },
+    /// The networks that their owners publish: what is in use, and how old it is
+    #[command(subcommand)]
+    Signatures(SignaturesCommand),
     /// Make up a campaign and play it against a running system, so that reports show figures
     Simulate(SimulateArgs),
     /// Recount the reports from the raw events and compare; fails when something differs
@@ -248,6 +252,30 @@ impl Since {
 fn since(text: &str) -> Result<Since, String> {
     let time = engagement::Timestamp::parse(text).map(Since::At);
     time.or_else(|error| span(text).map(Since::Span).map_err(|span| format!("{error}; or {span}")))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SignaturesCommand {
+    /// List the data sets with date, age, rows, source and licence
+    List,
+    /// Take new data sets into use. One that is damaged, or has lost more than half of its rows, is refused, and the last
+    /// good one stays
+    Update(SignaturesUpdateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignaturesUpdateArgs {
+    /// The data sets, such as asn or apple_relay; all that are to be had if none is given
+    pub(crate) names: Vec<Name>,
+    /// The file of one data set (given twice where it comes in two parts), or a folder of such files
+    #[arg(long, value_name = "PATH")]
+    pub(crate) from: Vec<PathBuf>,
+    /// The day that the data are of, where they don't say it; today if not given
+    #[arg(long, value_name = "2026-05-31")]
+    pub(crate) date: Option<String>,
+    /// Another folder to install into than `signatures` in the data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

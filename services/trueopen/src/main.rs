@@ -11,6 +11,7 @@ mod learn;
 mod master_key;
 mod output;
 mod settings;
+mod signatures;
 mod simulate;
 mod single;
 mod topics;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Account(command) => commands::account(&settings, command).await,
             Command::Key(command) => commands::key(&settings, command).await,
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
+            Command::Signatures(command) => commands::signatures(&settings, command).await,
             Command::Verify { account } => verify::verify(&settings, account).await,
             Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
             Command::GrafanaUser(command) => commands::grafana_user(&settings, command).await,

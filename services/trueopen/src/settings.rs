@@ -2,6 +2,7 @@
 
 use crate::cli::Common;
 use crate::kafka::KafkaSettings;
+use crate::signatures::SignatureSettings;
 use classifier::Ruleset;
 use engagement::keys::KeyRing;
 use runtime::Secret;
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) kafka: KafkaSettings,
     pub(crate) tracker: tracker::Config,
     pub(crate) classifier: ClassifierSettings,
+    pub(crate) signatures: SignatureSettings,
     pub(crate) loader: loader::Config,
     pub(crate) report: ReportSettings,
 }
@@ -133,6 +135,7 @@ impl Default for Settings {
             kafka: KafkaSettings::default(),
             tracker: tracker::Config::default(),
             classifier: ClassifierSettings::default(),
+            signatures: SignatureSettings::default(),
             loader: loader::Config::default(),
             report: ReportSettings::default(),
         }
@@ -245,16 +248,17 @@ impl Settings {
 
     /// What judges: the rules and signatures that the program ships with, and what was learned.
     pub(crate) fn ruleset(&self) -> Result<Ruleset, SettingsError> {
+        let known = Ruleset::with(crate::signatures::data(self)?);
         let file = self.learned_file();
         let wrong = |reason: String| SettingsError::Value { name: "classifier.learned_file", reason };
         match std::fs::read_to_string(&file) {
-            Ok(text) => Ruleset::builtin()
+            Ok(text) => known
                 .with_learned(&file.display().to_string(), &text)
                 .map_err(|error| wrong(error.to_string())),
             Err(error)
                 if error.kind() == std::io::ErrorKind::NotFound && self.classifier.learned_file.is_none() =>
             {
-                Ok(Ruleset::builtin())
+                Ok(known)
             }
             Err(error) => Err(wrong(format!("{} can't be read: {error}", file.display()))),
         }
@@ -331,6 +335,14 @@ fn embedded_password(dir: &Path) -> Result<String, SettingsError> {
         ),
     })?;
     Ok(text.trim().to_owned())
+}
+
+/// The folder outside any checkout where the `fetch` scripts put what they fetch.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("TRUEOPEN_CACHE_DIR")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|path| path.join("trueopen")))
+        .or_else(|| folder("HOME").map(|path| path.join(".cache/trueopen")))
 }
 
 /// An address that a client on this machine can use: a wildcard becomes loopback.

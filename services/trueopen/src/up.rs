@@ -220,11 +220,7 @@ fn engine_config(settings: &Settings) -> Result<EngineConfig, Failure> {
 
 /// Where `services/embedded/fetch.sh` puts the library.
 fn cached_library() -> Option<PathBuf> {
-    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = folder("TRUEOPEN_CACHE_DIR")
-        .or_else(|| folder("XDG_CACHE_HOME").map(|path| path.join("trueopen")))
-        .or_else(|| folder("HOME").map(|path| path.join(".cache/trueopen")))?;
-    Some(cache.join("chdb-26.7.3-stable.1/libchdb.so"))
+    Some(crate::settings::cache_folder()?.join("chdb-26.7.3-stable.1/libchdb.so"))
 }
 
 /// The admin address in force: the setting, or loopback at the command's own port.

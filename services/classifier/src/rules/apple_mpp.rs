@@ -18,7 +18,7 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Find
         return None;
     }
     let relay = matched.network(Family::RelayEgress);
-    let (confidence, network) = match (relay, facts.asn) {
+    let (confidence, network) = match (relay, matched.asn()) {
         (Some(_), _) => (0.98, ", from an operator of Apple's relay"),
         (None, None) => (0.92, ""),
         (None, Some(_)) => (0.6, ", though not from a known operator of Apple's relay"),

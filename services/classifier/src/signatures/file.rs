@@ -1,8 +1,9 @@
 //! One signature file: its shape, its checks, and errors that name file and line.
 
 use super::agents;
-use super::networks::Networks;
+use super::networks;
 use super::{Certainty, Endpoints, Family, PatternKind, Signature, SignatureFile};
+use crate::data::{Data, Name};
 use engagement::sources;
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
@@ -32,6 +33,9 @@ pub enum Cause {
     /// The source's actor is not the family's.
     #[error("source \"{0}\" is of another actor than the family speaks for")]
     WrongActor(String),
+    /// Not a list among the data sets.
+    #[error("there is no list \"{0}\" among the data sets: `trueopen signatures list` shows them")]
+    UnknownList(String),
     /// Not a range in CIDR form.
     #[error("\"{0}\" is no range in CIDR form")]
     BadRange(String),
@@ -45,7 +49,7 @@ pub enum Cause {
     #[error("{0} is no autonomous system's number")]
     BadSystem(u32),
     /// The entry has neither a pattern, a range nor an autonomous system.
-    #[error("the entry matches nothing: it has no pattern, range or autonomous system")]
+    #[error("the entry matches nothing: it has no pattern, range, list or autonomous system")]
     Empty,
     /// A pattern without text, which would match everything.
     #[error("an empty pattern matches everything")]
@@ -106,6 +110,8 @@ struct NetworkEntry {
     family: Family,
     who: Spanned<String>,
     title: String,
+    /// A data set that says more than the ranges here, which count while it is not at hand.
+    list: Option<Spanned<String>>,
     #[serde(default)]
     ranges: Vec<Spanned<String>>,
     #[serde(default)]
@@ -122,7 +128,8 @@ pub(super) fn read(
     file: SignatureFile<'_>,
     entries: &mut Vec<Signature>,
     agents: &mut agents::Builder,
-    networks: &mut Networks,
+    networks: &mut networks::Builder,
+    data: &Data,
 ) -> Result<(), SignatureError> {
     let refuse =
         |offset: usize, cause: Cause| SignatureError::new(file.name, line_of(file.text, offset), cause);
@@ -163,14 +170,23 @@ pub(super) fn read(
         let start = entry.span().start;
         let entry = entry.into_inner();
         check_reference(&entry.source, &entry.date).map_err(|(at, cause)| refuse(at, cause))?;
-        if entry.ranges.is_empty() && entry.asns.is_empty() {
+        if entry.ranges.is_empty() && entry.asns.is_empty() && entry.list.is_none() {
             return Err(refuse(start, Cause::Empty));
         }
+        let list =
+            entry.list.as_ref().map(check_list).transpose().map_err(|(at, cause)| refuse(at, cause))?;
         let who = check_who(&entry.who, entry.family).map_err(|(at, cause)| refuse(at, cause))?;
         let index = next_index(entries).ok_or_else(|| refuse(start, Cause::TooMany))?;
+        let published = list.and_then(|name| data.get(name));
+        if let Some(published) = published {
+            networks.add_all(published.ranges(), index);
+        }
         for range in entry.ranges {
             let at = range.span().start;
-            networks.add_range(check_range(range.get_ref()).map_err(|cause| refuse(at, cause))?, index);
+            let range = check_range(range.get_ref()).map_err(|cause| refuse(at, cause))?;
+            if published.is_none() {
+                networks.add_range(range, index);
+            }
         }
         for asn in entry.asns {
             if *asn.get_ref() == 0 {
@@ -212,6 +228,11 @@ fn check_who(who: &Spanned<String>, family: Family) -> Result<&'static str, (usi
         return Err((who.span().start, Cause::WrongActor(id.clone())));
     }
     Ok(&source.id)
+}
+
+fn check_list(name: &Spanned<String>) -> Result<Name, (usize, Cause)> {
+    let known = name.get_ref().parse().ok().filter(|name| !matches!(name, Name::Asn | Name::Country));
+    known.ok_or_else(|| (name.span().start, Cause::UnknownList(name.get_ref().clone())))
 }
 
 fn check_reference(source: &Spanned<String>, date: &Spanned<String>) -> Result<(), (usize, Cause)> {

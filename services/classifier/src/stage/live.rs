@@ -135,7 +135,7 @@ impl Live {
 
     /// Takes a verdict that was written before this start.
     pub(super) fn restore(&mut self, classified: Classified) {
-        let Classified { hit, client, verdict } = classified;
+        let Classified { hit, client, verdict, .. } = classified;
         if let Some(read_back) = &mut self.read_back {
             read_back.insert(hit.event_id);
         }
@@ -207,9 +207,5 @@ fn key(account: AccountNumber, message_id: &str) -> Key {
 
 fn say(revised: Revised<'_, KeptHit>) -> Said {
     let hit = revised.kept.hit(revised.seen);
-    let judgement = revised.judgement;
-    Said {
-        classified: Classified { hit, client: judgement.client, verdict: judgement.verdict },
-        correction: revised.correction,
-    }
+    Said { classified: revised.judgement.classified(hit), correction: revised.correction }
 }

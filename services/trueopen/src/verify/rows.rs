@@ -222,7 +222,8 @@ pub(super) async fn conflicts(client: &Client, account: AccountNumber) -> Result
     let query = client.query(
         "SELECT toString(event_id) AS event_id, revision,
              uniqExact((kind, received_at, message_id, recipient_id, campaign, recipient_domain, sent_at, link_index,
-                 link_count, label, method, actor, source, client, confidence, reasons, ruleset)) AS contents
+                 link_count, label, method, actor, source, client, asn, country, device, mail_app, confidence, reasons,
+                 ruleset)) AS contents
          FROM events WHERE account = {account: UInt32} AND retention_until > now('UTC')
          GROUP BY event_id, revision HAVING contents > 1 ORDER BY event_id, revision LIMIT 1000",
     );

@@ -1,0 +1,115 @@
+//! `trueopen signatures`: the data sets that are in use, and their refreshing.
+
+use crate::cli::{SignaturesCommand, SignaturesUpdateArgs};
+use crate::settings::Settings;
+use crate::signatures::{self, Folder, Given};
+use crate::{Failure, output};
+use classifier::data::{CATALOGUE, DataSet, Name};
+use engagement::Timestamp;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+pub(crate) async fn signatures(settings: &Settings, command: SignaturesCommand) -> Result<(), Failure> {
+    match command {
+        SignaturesCommand::List => list(settings),
+        SignaturesCommand::Update(args) => update(settings, &args),
+    }
+}
+
+/// One line a data set: name, date and age, rows, where from, licence.
+fn list(settings: &Settings) -> Result<(), Failure> {
+    let data = signatures::data(settings)?;
+    let now = Timestamp::from_clock(SystemTime::now());
+    output::line(&format!(
+        "{:<30} {:<10} {:>9} {:>8}  {}",
+        "data set", "date", "age", "rows", "from; licence"
+    ));
+    for entry in CATALOGUE {
+        let line = match data.get(entry.name) {
+            Some(set) => {
+                let about = set.about();
+                let age =
+                    age(&about.date, now).map_or_else(|| "unknown".to_owned(), |days| format!("{days} days"));
+                let licence = entry.licence;
+                format!(
+                    "{:<30} {:<10} {age:>9} {:>8}  {}; {licence}",
+                    entry.name, about.date, about.rows, about.from
+                )
+            }
+            None => {
+                let place = if entry.urls.is_empty() {
+                    "from a file alone"
+                } else {
+                    "`signatures update` fetches it"
+                };
+                format!(
+                    "{:<30} {:<10} {:>9} {:>8}  not at hand, {place}; {}",
+                    entry.name, "-", "-", "-", entry.licence
+                )
+            }
+        };
+        output::line(&line);
+    }
+    output::line(&format!("ruleset {}", settings.ruleset()?.version()));
+    Ok(())
+}
+
+/// Whole days between a day and now.
+fn age(date: &str, now: Timestamp) -> Option<i64> {
+    let day = Timestamp::parse(&format!("{date}T00:00:00Z")).ok()?;
+    Some(now.since(day) / 86_400_000)
+}
+
+/// Installs what was given, one data set after the other: one that is refused leaves the last good one and the others
+/// alone, and makes the command fail.
+fn update(settings: &Settings, args: &SignaturesUpdateArgs) -> Result<(), Failure> {
+    let folder = args.to.as_deref().map_or_else(|| Folder::of(settings), Folder::at);
+    let date = args.date.clone().unwrap_or_else(signatures::today);
+    let mut refused = 0;
+    for (name, paths) in given(args)? {
+        let installed = signatures::read_files(name, &Given::Parts(&paths), &date)
+            .map_err(Failure::from)
+            .and_then(|set| install(&folder, &set));
+        match installed {
+            Ok(line) => output::line(&line),
+            Err(error) => {
+                refused += 1;
+                output::error(&format!("{name}: refused, the last good one stays: {error}"));
+            }
+        }
+    }
+    if refused == 0 { Ok(()) } else { Err(format!("{refused} data sets were refused").into()) }
+}
+
+fn install(folder: &Folder, set: &DataSet) -> Result<String, Failure> {
+    // One that can't be read any more is no measure for the new one.
+    if let Ok(Some(last)) = folder.read(set.about().name) {
+        set.replaces(last.about())?;
+    }
+    folder.install(set)?;
+    let about = set.about();
+    let bytes = set.heap_bytes();
+    Ok(format!("{}: {} rows of {} installed, {bytes} bytes in memory", about.name, about.rows, about.date))
+}
+
+/// Which data sets come from which files.
+fn given(args: &SignaturesUpdateArgs) -> Result<Vec<(Name, Vec<PathBuf>)>, Failure> {
+    let folder = match args.from.as_slice() {
+        [] => return Err("say --from FILE or --from DIR".into()),
+        [folder] if folder.is_dir() => folder,
+        files => {
+            let [name] = args.names.as_slice() else {
+                return Err("files are of one data set: say its name".into());
+            };
+            return Ok(vec![(*name, files.to_vec())]);
+        }
+    };
+    let asked = |name: &Name| args.names.is_empty() || args.names.contains(name);
+    let names = CATALOGUE.iter().map(|entry| entry.name).filter(asked);
+    let found: Vec<(Name, Vec<PathBuf>)> =
+        names.filter_map(|name| Some((name, signatures::find(folder, name)?))).collect();
+    if found.is_empty() {
+        return Err(format!("{} holds no file that is named like a data set", folder.display()).into());
+    }
+    Ok(found)
+}

@@ -1,0 +1,69 @@
+//! The networks that owners publish: where they lie on disk, how they are refreshed, and the ruleset made with them.
+//!
+//! What the program ships with comes first, then what lies in `signatures` under the data directory, then the files that
+//! the settings name. Nothing here needs the internet: what can't be had is left as it is, and the last good one stays.
+
+mod files;
+mod folder;
+
+pub(crate) use files::{FileError, Given, find, read as read_files, today};
+pub(crate) use folder::Folder;
+
+use crate::settings::{Settings, SettingsError};
+use classifier::data::{Data, DataSet, Name};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::warn;
+
+/// The data of the signatures.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SignatureSettings {
+    /// The database of autonomous systems: a `.mmdb` such as GeoLite2-ASN, a `.csv` of first address, last address, number
+    /// and name, or what `trueopen signatures update` wrote (`.ranges`). If not set, the one in the data directory, or else
+    /// where `services/classifier/fetch-asn.sh` puts it.
+    pub(crate) asn: Option<PathBuf>,
+    /// A database of countries, in the same forms; none if not set.
+    pub(crate) country: Option<PathBuf>,
+}
+
+/// All data sets that are at hand.
+pub(crate) fn data(settings: &Settings) -> Result<Data, SettingsError> {
+    let mut data = Data::shipped();
+    if let Some(path) = fetched_systems().filter(|path| path.is_file()) {
+        match named(Name::Asn, &path) {
+            Ok(set) => data.put(Arc::new(set)),
+            Err(error) => {
+                warn!(%error, path = %path.display(), "the fetched database of autonomous systems is unreadable")
+            }
+        }
+    }
+    for (name, installed) in Folder::of(settings).all() {
+        match installed {
+            Ok(set) => data.put(Arc::new(set)),
+            Err(error) => warn!(data_set = %name, %error, "an installed data set is unreadable and left out"),
+        }
+    }
+    // What the settings name must be there: whoever set it relies on it.
+    let own = [
+        (Name::Asn, "signatures.asn", &settings.signatures.asn),
+        (Name::Country, "signatures.country", &settings.signatures.country),
+    ];
+    for (name, setting, path) in own {
+        let Some(path) = path else { continue };
+        let wrong = |error: FileError| SettingsError::Value { name: setting, reason: error.to_string() };
+        data.put(Arc::new(named(name, path).map_err(wrong)?));
+    }
+    Ok(data)
+}
+
+/// A data set from one file, in whichever form.
+fn named(name: Name, path: &Path) -> Result<DataSet, FileError> {
+    files::read(name, &Given::File(path), &today())
+}
+
+/// Where `services/classifier/fetch-asn.sh` puts the database of autonomous systems.
+fn fetched_systems() -> Option<PathBuf> {
+    Some(crate::settings::cache_folder()?.join("asn-2.3.2026061719/asn.ranges"))
+}
