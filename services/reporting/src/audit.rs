@@ -18,6 +18,12 @@ pub(crate) const KEY_REVOKE: &str = "key.revoke";
 pub(crate) const SETTINGS_PUT: &str = "settings.put";
 /// A message's timeline was read.
 pub(crate) const TIMELINE_READ: &str = "timeline.read";
+/// The list of unsubscribes was read.
+pub(crate) const UNSUBSCRIBES_READ: &str = "unsubscribes.read";
+/// A suspect unsubscribe was reversed.
+pub(crate) const UNSUBSCRIBE_REVERSE: &str = "unsubscribe.reverse";
+/// A reversed unsubscribe was put in force again.
+pub(crate) const UNSUBSCRIBE_RESTORE: &str = "unsubscribe.restore";
 
 /// Hashes message ids under a key of the master key's: reads of one message can be told from reads of another, and
 /// whoever knows a message id and may mint can find its reads, but no id can be read off the log.

@@ -23,6 +23,7 @@ mod series;
 mod server;
 mod state;
 mod timeline;
+mod unsubscribes;
 mod window;
 
 pub use api::openapi;

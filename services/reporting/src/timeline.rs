@@ -1,6 +1,7 @@
 //! All that is known of one message, in order.
 
 use crate::problem::Problem;
+use crate::unsubscribes::{self, Standing};
 use clickhouse::{Client, Row};
 use engagement::{AccountNumber, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,8 @@ struct Hit {
     revisions: Vec<Judgement>,
     /// What the request showed, while it is kept; null afterwards.
     evidence: Option<Evidence>,
+    /// Of a POST that unsubscribes: whether it is suspect, and whether it was reversed. Null for everything else.
+    unsubscribe: Option<Standing>,
 }
 
 /// A verdict.
@@ -247,6 +250,17 @@ pub(crate) async fn read(
     if truncated && events.last().is_some_and(Entry::is_cut) {
         events.pop();
     }
+    if events.iter().any(Entry::unsubscribes) {
+        for found in unsubscribes::of_message(client, account, message_id, u64::from(most)).await? {
+            let hit = events.iter_mut().find_map(|entry| match entry {
+                Entry::Hit(hit) if hit.event_id == found.event_id => Some(hit),
+                Entry::Hit(_) | Entry::Delivery(_) => None,
+            });
+            if let Some(hit) = hit {
+                hit.unsubscribe = Some(found.standing);
+            }
+        }
+    }
     // Stable: what happened at one time stays as it was read, delivery events first.
     events.sort_by_key(Entry::at);
     Ok(Some(Timeline {
@@ -266,6 +280,10 @@ impl Entry {
             Self::Delivery(delivery) => delivery.at,
             Self::Hit(hit) => hit.at,
         }
+    }
+
+    fn unsubscribes(&self) -> bool {
+        matches!(self, Self::Hit(hit) if hit.kind == "unsubscribe" && hit.method == "POST")
     }
 
     fn is_cut(&self) -> bool {
@@ -338,6 +356,7 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
         verdict: judgement.clone(),
         revisions: vec![judgement],
         evidence,
+        unsubscribe: None,
     })));
     Ok(())
 }

@@ -11,6 +11,7 @@ mod reports;
 mod series;
 mod settings;
 mod table;
+mod unsubscribes;
 
 use crate::problem::Problem;
 use crate::state::App;
@@ -72,6 +73,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(reports::breakdown))
         .routes(routes!(latency::latency))
         .routes(routes!(reports::timeline))
+        .routes(routes!(unsubscribes::list_unsubscribes))
+        .routes(routes!(unsubscribes::reverse_unsubscribe))
+        .routes(routes!(unsubscribes::restore_unsubscribe))
 }
 
 /// The OpenAPI document as it is served at `/openapi.json`.

@@ -16,4 +16,5 @@ mod series;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 mod timeline;
+mod unsubscribes;
 mod world;

@@ -16,6 +16,8 @@ pub(super) struct Hit {
     pub(super) actor: String,
     pub(super) source: String,
     pub(super) recipient_domain: String,
+    /// A POST that the sender has reversed.
+    pub(super) reversed: bool,
 }
 
 /// A stored delivery event.
@@ -139,7 +141,8 @@ impl Message {
         }
 
         let hits: Vec<&Hit> = self.hits.values().filter(|hit| in_scope(hit.at)).collect();
-        let posted = hits.iter().any(|hit| hit.kind == "unsubscribe" && hit.method == "POST");
+        let posted =
+            hits.iter().any(|hit| hit.kind == "unsubscribe" && hit.method == "POST" && !hit.reversed);
         one("unsubscribed", posted || has("unsubscribed"));
         one("messages_without_delivery", self.deliveries.is_empty() && !hits.is_empty());
 
@@ -249,6 +252,7 @@ mod tests {
             actor,
             source,
             recipient_domain: String::new(),
+            reversed: false,
         }
     }
 
@@ -275,6 +279,20 @@ mod tests {
         message.count(&question, &mut figures);
         figures.retain(|_, count| *count > 0);
         figures
+    }
+
+    #[test]
+    fn a_post_unsubscribes_unless_it_is_reversed() {
+        let counted = |method: &str, reversed| {
+            let mut message = Message::default();
+            let hit = hit("e", 1, "unsubscribe", 20, "unknown", "unknown");
+            message.hit(Hit { method: method.to_owned(), reversed, ..hit });
+            asked(&message, 0, 100, false, &[]).get("unsubscribed").copied()
+        };
+        assert_eq!(
+            (counted("POST", false), counted("POST", true), counted("GET", false)),
+            (Some(1), None, None)
+        );
     }
 
     #[test]

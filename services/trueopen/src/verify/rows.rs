@@ -6,6 +6,7 @@ use clickhouse::query::RowCursor;
 use clickhouse::{Client, Row};
 use engagement::AccountNumber;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// The figures of `report_figures` that are compared; the last three are numerators behind a rate.
 const FIGURES: [&str; 33] = [
@@ -94,6 +95,7 @@ pub(super) struct Conflict {
 pub(super) struct Messages {
     hits: RowCursor<EventRow>,
     deliveries: RowCursor<DeliveryRow>,
+    reversed: HashMap<String, bool>,
     next_hit: Option<EventRow>,
     next_delivery: Option<DeliveryRow>,
 }
@@ -124,7 +126,8 @@ impl Messages {
             .fetch::<DeliveryRow>()?;
         let next_hit = hits.next().await?;
         let next_delivery = deliveries.next().await?;
-        Ok(Self { hits, deliveries, next_hit, next_delivery })
+        let reversed = reversed(client, account).await?;
+        Ok(Self { hits, deliveries, reversed, next_hit, next_delivery })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Failure> {
@@ -135,7 +138,9 @@ impl Messages {
         let Some(id) = ids.into_iter().flatten().min().cloned() else { return Ok(None) };
         let mut message = Message::default();
         while let Some(row) = self.next_hit.take_if(|row| row.message_id == id) {
+            let reversed = self.reversed.get(&row.event_id).copied().unwrap_or(false);
             message.hit(Hit {
+                reversed,
                 event_id: row.event_id,
                 revision: row.revision,
                 kind: row.kind,
@@ -164,6 +169,16 @@ impl Messages {
         }
         Ok(Some(message))
     }
+}
+
+/// Which events were ever reversed, and whether they are now.
+async fn reversed(client: &Client, account: AccountNumber) -> Result<HashMap<String, bool>, Failure> {
+    let query = client.query(
+        "SELECT toString(event_id), reversed FROM unsubscribe_reversals
+         WHERE account = {account: UInt32} ORDER BY version",
+    );
+    // The last one said stands.
+    Ok(query.param("account", account.0).fetch_all::<(String, bool)>().await?.into_iter().collect())
 }
 
 /// What the views answer.
