@@ -45,7 +45,7 @@ pub fn kafka() -> Option<&'static Path> {
 /// One broker. It ends when this is dropped, and when the process that started it ends however it ends.
 pub struct Broker {
     dir: PathBuf,
-    ports: [u16; 2],
+    ports: [u16; 3],
     /// A folder to remove when the broker ends.
     remove: Option<PathBuf>,
     running: Option<Child>,
@@ -55,19 +55,27 @@ impl Broker {
     /// Starts a new broker whose data lies in a folder, and waits until it takes connections. `None` where Kafka can't
     /// be had.
     pub fn start(dir: &Path) -> Option<Self> {
-        Self::start_in(dir, None)
+        Self::start_in(dir, None, None)
     }
 
-    fn start_in(dir: &Path, remove: Option<&Path>) -> Option<Self> {
+    /// The same with a second listener, of TLS by this PKCS12 key store and SCRAM for one user; both have one password.
+    pub fn start_secured(dir: &Path, key_store: &str, password: &str, user: &str) -> Option<Self> {
+        Self::start_in(dir, None, Some(&Secured { key_store, password, user }))
+    }
+
+    fn start_in(dir: &Path, remove: Option<&Path>, secured: Option<&Secured<'_>>) -> Option<Self> {
         let jars = kafka()?;
         let ports = free_ports();
         std::fs::create_dir_all(dir).unwrap();
-        std::fs::write(dir.join("server.properties"), properties(dir, ports)).unwrap();
-        let formatted = java(jars)
+        std::fs::write(dir.join("server.properties"), properties(dir, ports, secured)).unwrap();
+        let mut format = java(jars);
+        format
             .args(["kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config"])
-            .arg(dir.join("server.properties"))
-            .output()
-            .unwrap();
+            .arg(dir.join("server.properties"));
+        if let Some(Secured { password, user, .. }) = secured {
+            format.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={user},password={password}]"));
+        }
+        let formatted = format.output().unwrap();
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
         let mut broker =
             Self { dir: dir.to_owned(), ports, remove: remove.map(Path::to_owned), running: None };
@@ -81,7 +89,7 @@ impl Broker {
         let start = || {
             // Nothing is dropped at the end of a process, so the shell around the broker takes the folder away.
             let dir = tempfile::tempdir().unwrap().keep();
-            Self::start_in(&dir, Some(&dir))
+            Self::start_in(&dir, Some(&dir), None)
         };
         SHARED.get_or_init(start).as_ref().map(Self::address)
     }
@@ -107,6 +115,11 @@ impl Broker {
     /// What a client is told: host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports[0])
+    }
+
+    /// What a client of the secured listener is told.
+    pub fn secured_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[2])
     }
 
     /// Kills it, as a power cut would. Its data stays.
@@ -169,14 +182,38 @@ fn java(jars: &Path) -> Command {
     java
 }
 
-fn properties(dir: &Path, [broker, controller]: [u16; 2]) -> String {
+/// A listener of TLS and SCRAM.
+struct Secured<'a> {
+    key_store: &'a str,
+    password: &'a str,
+    user: &'a str,
+}
+
+impl Secured<'_> {
+    fn properties(&self) -> String {
+        let Self { key_store, password, .. } = self;
+        format!(
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
+             sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+             listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+             ssl.keystore.type=PKCS12\n\
+             ssl.keystore.location={key_store}\n\
+             ssl.keystore.password={password}\n\
+             ssl.key.password={password}\n"
+        )
+    }
+}
+
+fn properties(dir: &Path, [broker, controller, port]: [u16; 3], secured: Option<&Secured<'_>>) -> String {
     let data = dir.join("data");
+    let listener = if secured.is_some() { format!(",SASL_SSL://127.0.0.1:{port}") } else { String::new() };
+    let more = secured.map(Secured::properties).unwrap_or_default();
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{listener}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{listener}\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
          log.dirs={}\n\
@@ -186,13 +223,13 @@ fn properties(dir: &Path, [broker, controller]: [u16; 2]) -> String {
          transaction.state.log.replication.factor=1\n\
          transaction.state.log.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
-         group.min.session.timeout.ms=1000\n",
+         group.min.session.timeout.ms=1000\n{more}",
         data.display()
     )
 }
 
-/// Two ports that nobody uses now.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+/// Three ports that nobody uses now.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -203,6 +203,20 @@ impl Directory {
         self.shared.snapshot.load().age_at(now())
     }
 
+    /// Whether keys can be told by this copy, for readiness; `Err` says why not.
+    ///
+    /// # Errors
+    /// The reason, as text for an operator.
+    pub fn usable(&self) -> Result<(), String> {
+        match self.age() {
+            None => Err("accounts and keys were never read from clickhouse".to_owned()),
+            Some(age) if age > KEYS_LIVE => {
+                Err("accounts and keys were not read from clickhouse for a day".to_owned())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Whether there is no account at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

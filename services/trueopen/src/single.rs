@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Accounts, Directory};
 use stream::{Cluster, Topic};
-use tracing::{info, warn};
+use tracing::{debug, info};
 use tracker::Tracker;
 
 /// The admin ports of the stages; that of `track` is `up`'s.
@@ -159,6 +159,8 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     let readiness = Readiness::new();
     let topic = delivery.clone();
     readiness.add("journal", move || topic.healthy());
+    let copy = directory.clone();
+    readiness.add("accounts", move || copy.usable());
     let listener = runtime::server::bind("the reporting API", settings.report.listen).await?;
     let reporting = Reporting::build(
         settings.report.api.clone(),
@@ -219,9 +221,10 @@ async fn close(cluster: Option<Cluster>) {
     }
 }
 
+/// The copy as it is now, before anything needs it. The stage that keeps it fresh says what is wrong, once.
 async fn refresh(directory: &Directory, accounts: &Accounts) {
     if let Err(error) = directory.refresh(accounts).await {
-        warn!(%error, "accounts could not be refreshed, the last good copy stays in force");
+        debug!(%error, "accounts could not be refreshed at the start");
     }
 }
 

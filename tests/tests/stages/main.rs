@@ -5,6 +5,7 @@
 mod deadletter;
 mod oracle;
 mod place;
+mod refused;
 
 use acceptance::{Api, Broker, Stage, free_port, wait_until};
 use place::{Place, TURN, engine};

@@ -9,6 +9,7 @@ use std::process::Output;
 pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// What all stages are told.
+#[derive(Clone)]
 pub(crate) struct Place {
     dir: PathBuf,
     variables: Vec<(String, String)>,
