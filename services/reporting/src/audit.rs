@@ -16,6 +16,10 @@ pub(crate) const KEY_CREATE: &str = "key.create";
 pub(crate) const KEY_REVOKE: &str = "key.revoke";
 /// Settings were changed.
 pub(crate) const SETTINGS_PUT: &str = "settings.put";
+/// What proves a webhook was set.
+pub(crate) const WEBHOOK_PUT: &str = "webhook.put";
+/// A webhook was taken back.
+pub(crate) const WEBHOOK_DELETE: &str = "webhook.delete";
 /// A message's timeline was read.
 pub(crate) const TIMELINE_READ: &str = "timeline.read";
 /// The list of unsubscribes was read.

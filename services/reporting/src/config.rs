@@ -17,6 +17,8 @@ pub struct Config {
     pub events_bytes: usize,
     /// The most bytes of any other body, HTML to instrument among them; beyond it the answer is 413.
     pub body_bytes: usize,
+    /// The most bytes of one request of a mail provider's webhook; beyond it the answer is 413 and nothing of it is taken.
+    pub webhook_bytes: usize,
     /// The most links of one mail; beyond it the answer is 400.
     pub links: usize,
     /// The most rows of one breakdown; beyond it the answer says `"truncated": true`.
@@ -34,6 +36,7 @@ impl Default for Config {
             query_seconds: 45,
             events_bytes: 16 * 1024 * 1024,
             body_bytes: 4 * 1024 * 1024,
+            webhook_bytes: 8 * 1024 * 1024,
             links: 1000,
             breakdown_rows: 10_000,
             timeline_rows: 10_000,

@@ -24,9 +24,11 @@ mod server;
 mod state;
 mod timeline;
 mod unsubscribes;
+mod webhooks;
 mod window;
 
 pub use api::openapi;
 pub use config::Config;
 pub use error::ReportingError;
 pub use server::{Dependencies, Reporting};
+pub use webhooks::fetch::{Fetch, FetchError, Fetched, Internet};

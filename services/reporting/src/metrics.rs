@@ -38,6 +38,27 @@ pub(crate) static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
+/// Requests of webhooks; `provider`: an id of ours, `outcome`: accepted, not_stored, or why it was refused: unknown (no such
+/// account, or it takes none), signature, time, replay, certificate_url, certificate_unavailable, topic, malformed.
+pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_reporting_webhook_requests_total",
+        "requests of mail providers' webhooks by what became of them",
+        &["provider", "outcome"]
+    )
+    .expect("the name is registered once")
+});
+
+/// Items of accepted webhooks; `provider` as above, `outcome`: event, ignored, bad.
+pub(crate) static WEBHOOK_ITEMS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_reporting_webhook_items_total",
+        "items of mail providers' webhooks by what became of them",
+        &["provider", "outcome"]
+    )
+    .expect("the name is registered once")
+});
+
 /// Mails that links were made for, by `links` or `instrument`.
 pub(crate) static MAILS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!("trueopen_reporting_mails_total", "mails that tracking URLs were made for")

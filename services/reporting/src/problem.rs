@@ -118,6 +118,16 @@ impl Problem {
         Self { header: Extra::Challenge(challenge.into()), ..problem }
     }
 
+    /// 401: a webhook without a proof that holds, or for nobody. It does not say which.
+    pub(crate) fn unproven() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "urn:trueopen:problem:unproven",
+            "Nothing proves where this comes from",
+            "the account does not take this provider's webhooks, or the signature or password is wrong or too old",
+        )
+    }
+
     /// 404: the same for an account that is not there and for one that is another's.
     pub(crate) fn no_account() -> Self {
         Self::not_found("there is no such account for this key")

@@ -6,6 +6,10 @@ use crate::config::Config;
 use crate::error::ReportingError;
 use crate::mint::Minter;
 use crate::state::App;
+use crate::webhooks::fetch::Fetch;
+use crate::webhooks::sns::Sns;
+use crate::webhooks::{Reader, Seen};
+use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -38,6 +42,8 @@ pub struct Dependencies {
     pub keys: Arc<KeyRing>,
     /// The topic that delivery events go to.
     pub delivery: Topic,
+    /// How certificates and confirmations of webhooks are fetched.
+    pub fetch: Arc<dyn Fetch>,
     /// Where the URLs of accounts without their own base point, such as `http://localhost:8080`.
     pub default_base_url: String,
 }
@@ -59,7 +65,8 @@ impl Reporting {
         listener: TcpListener,
         dependencies: Dependencies,
     ) -> Result<Self, ReportingError> {
-        let Dependencies { client, accounts, directory, keys, delivery, default_base_url } = dependencies;
+        let Dependencies { client, accounts, directory, keys, delivery, fetch, default_base_url } =
+            dependencies;
         if Minter::new(&keys, AccountNumber(0), None, &default_base_url).is_err() {
             return Err(ReportingError::DefaultBaseUrl(default_base_url));
         }
@@ -68,6 +75,11 @@ impl Reporting {
             accounts,
             directory,
             audit_hash: AuditHash::new(&keys),
+            sns: Sns::new(fetch),
+            seen: Seen::default(),
+            reader: Reader {
+                key: hmac::Key::new(hmac::HMAC_SHA256, &keys.current().secret("webhook recipients")[..]),
+            },
             keys,
             delivery,
             default_base_url,

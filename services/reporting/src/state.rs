@@ -4,6 +4,8 @@ use crate::audit::AuditHash;
 use crate::config::Config;
 use crate::mint::{MintError, Minter};
 use crate::problem::Problem;
+use crate::webhooks::sns::Sns;
+use crate::webhooks::{Reader, Seen};
 use clickhouse::Client;
 use engagement::keys::KeyRing;
 use std::sync::Arc;
@@ -25,6 +27,12 @@ pub(crate) struct App {
     pub(crate) audit_hash: AuditHash,
     /// Held while settings are read, merged and put, so that two changes in this process don't undo each other.
     pub(crate) settings_change: Mutex<()>,
+    /// Checks what SNS sends.
+    pub(crate) sns: Sns,
+    /// Tokens that signed a webhook of Mailgun.
+    pub(crate) seen: Seen,
+    /// How webhooks are read.
+    pub(crate) reader: Reader,
 }
 
 impl App {

@@ -5,6 +5,9 @@
 
 mod keys;
 mod settings;
+mod webhooks;
+
+pub use webhooks::Webhook;
 
 use crate::cluster::Cluster;
 use crate::error::{DatabaseError, call};
@@ -93,7 +96,7 @@ impl Millis {
 
     pub(crate) fn timestamp(self) -> Result<Timestamp, AccountsError> {
         Timestamp::from_millis(self.0).map_err(|error| AccountsError::Foreign {
-            table: "accounts, api_keys or audit",
+            table: "accounts, api_keys, webhooks or audit",
             what: error.to_string(),
         })
     }

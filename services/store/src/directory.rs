@@ -9,7 +9,7 @@ mod snapshot;
 
 pub use copy::CopyError;
 
-use crate::accounts::{Account, Accounts, AccountsError};
+use crate::accounts::{Account, Accounts, AccountsError, Webhook};
 use crate::keys::{Key, KeyHash};
 use crate::metrics;
 use crate::settings::Settings;
@@ -111,6 +111,7 @@ impl Directory {
             accounts.list().await?,
             accounts.all_settings().await?,
             accounts.live_keys().await?,
+            accounts.webhooks().await?,
         ));
         self.shared.snapshot.store(snapshot.clone());
         metrics::DIRECTORY_AGE.set(0);
@@ -169,6 +170,12 @@ impl Directory {
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<AccountEntry> {
         self.shared.snapshot.load().by_id(id).cloned()
+    }
+
+    /// What proves the webhooks of an account's mail provider, sealed; `None` where it takes none.
+    #[must_use]
+    pub fn webhook(&self, account: AccountNumber, provider: &str) -> Option<Webhook> {
+        self.shared.snapshot.load().webhook(account, provider).cloned()
     }
 
     /// The account whose `tracking_base_url` has this host; without port, any case.

@@ -19,7 +19,7 @@ pub mod retention;
 pub mod settings;
 mod tokens;
 
-pub use accounts::{Account, Accounts, AccountsError};
+pub use accounts::{Account, Accounts, AccountsError, Webhook};
 pub use audit::AuditEntry;
 pub use cluster::Cluster;
 pub use connection::Connection;

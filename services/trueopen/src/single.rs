@@ -171,6 +171,7 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
             directory: directory.clone(),
             keys: ring,
             delivery: delivery.clone(),
+            fetch: Arc::new(reporting::Internet::default()),
             default_base_url: settings.base_url(settings.tracker.listen),
         },
     )?;

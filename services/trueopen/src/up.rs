@@ -108,6 +108,7 @@ async fn run(
             directory: directory.clone(),
             keys: Arc::clone(&ring),
             delivery: topics.delivery.clone(),
+            fetch: Arc::new(reporting::Internet::default()),
             default_base_url: base_url.clone(),
         },
     )?;

@@ -141,11 +141,11 @@ fn read_line(entry: &AccountEntry, line: &[u8], now: Timestamp) -> Result<Delive
 }
 
 /// As it goes into the topic: keyed by its message, so that everything about one message stays in order.
-fn record(event: &DeliveryEvent) -> Record {
+pub(super) fn record(event: &DeliveryEvent) -> Record {
     Record { key: message_key(event.account_number, &event.message_id), payload: to_wire(event).into() }
 }
 
-fn not_stored(cause: &stream::AppendError) -> Problem {
+pub(super) fn not_stored(cause: &stream::AppendError) -> Problem {
     if cause.is_transient() {
         warn!(reason = cause.reason(), "delivery events were refused by the topic");
     } else {

@@ -12,6 +12,7 @@ mod series;
 mod settings;
 mod table;
 mod unsubscribes;
+mod webhooks;
 
 use crate::problem::Problem;
 use crate::state::App;
@@ -68,6 +69,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(links::make_links))
         .routes(routes!(links::instrument_mail))
         .routes(routes!(events::take_events))
+        .routes(routes!(webhooks::take, webhooks::put, webhooks::delete))
+        .routes(routes!(webhooks::list))
         .routes(routes!(reports::summary))
         .routes(routes!(series::timeseries))
         .routes(routes!(reports::breakdown))

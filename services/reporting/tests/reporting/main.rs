@@ -17,4 +17,5 @@ mod series;
 mod support;
 mod timeline;
 mod unsubscribes;
+mod webhooks;
 mod world;

@@ -151,6 +151,7 @@ async fn serve(
         directory: directory.clone(),
         keys: Arc::new(ring()),
         delivery: topic.clone(),
+        fetch: Arc::new(crate::webhooks::Amazon),
         default_base_url: BASE.to_owned(),
     };
     let reporting = Reporting::build(config, listener, dependencies).unwrap();

@@ -2,7 +2,7 @@
 //! whole or not at all.
 
 use super::snapshot::Snapshot;
-use crate::accounts::Account;
+use crate::accounts::{Account, Webhook};
 use crate::keys::{Key, KeyHash, Scope};
 use crate::settings::Settings;
 use engagement::{AccountNumber, Timestamp};
@@ -48,6 +48,9 @@ struct Document {
     refreshed_at: Timestamp,
     accounts: Vec<AccountDocument>,
     keys: Vec<KeyDocument>,
+    /// A copy of before this program has none.
+    #[serde(default)]
+    webhooks: Vec<Webhook>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,7 +102,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Snapshot>, CopyError> {
         revoked_at: None,
         hash: key.hash,
     });
-    Ok(Some(Snapshot::new(Some(document.refreshed_at), accounts, settings, keys.collect())))
+    let refreshed_at = Some(document.refreshed_at);
+    Ok(Some(Snapshot::new(refreshed_at, accounts, settings, keys.collect(), document.webhooks)))
 }
 
 /// Replaces the copy as a whole. Does nothing before the first refresh.
@@ -126,7 +130,8 @@ pub(super) fn write(path: &Path, snapshot: &Snapshot) -> Result<(), CopyError> {
         })
         .collect();
     keys.sort_unstable_by_key(|key| key.id);
-    let bytes = serde_json::to_vec(&Document { version: VERSION, refreshed_at, accounts, keys })?;
+    let webhooks = snapshot.webhooks().to_vec();
+    let bytes = serde_json::to_vec(&Document { version: VERSION, refreshed_at, accounts, keys, webhooks })?;
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     folder
         .and_then(|()| write_private(path, &bytes))

@@ -1,7 +1,7 @@
 //! One state of accounts, settings and keys, ready to be looked up.
 
 use super::AccountEntry;
-use crate::accounts::Account;
+use crate::accounts::{Account, Webhook};
 use crate::keys::{Key, KeyHash};
 use crate::settings::Settings;
 use engagement::{AccountNumber, Timestamp};
@@ -16,6 +16,7 @@ pub(super) struct Snapshot {
     ids: HashMap<String, AccountNumber>,
     hosts: HashMap<String, AccountNumber>,
     keys: HashMap<KeyHash, Key>,
+    webhooks: Vec<Webhook>,
 }
 
 impl Snapshot {
@@ -24,8 +25,9 @@ impl Snapshot {
         accounts: Vec<Account>,
         settings: Vec<(AccountNumber, Settings, u64)>,
         keys: Vec<Key>,
+        webhooks: Vec<Webhook>,
     ) -> Self {
-        let mut snapshot = Self { refreshed_at, ..Self::default() };
+        let mut snapshot = Self { refreshed_at, webhooks, ..Self::default() };
         for account in accounts {
             snapshot.ids.insert(account.id.to_string(), account.number);
             let entry = AccountEntry { account, settings: Settings::default(), settings_version: 0 };
@@ -63,6 +65,14 @@ impl Snapshot {
         self.keys.get(hash)
     }
 
+    pub(super) fn webhook(&self, account: AccountNumber, provider: &str) -> Option<&Webhook> {
+        self.webhooks.iter().find(|webhook| webhook.account == account && webhook.provider == provider)
+    }
+
+    pub(super) fn webhooks(&self) -> &[Webhook] {
+        &self.webhooks
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
@@ -74,7 +84,7 @@ impl Snapshot {
     }
 
     pub(super) fn same_content(&self, other: &Self) -> bool {
-        self.accounts == other.accounts && self.keys == other.keys
+        self.accounts == other.accounts && self.keys == other.keys && self.webhooks == other.webhooks
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &AccountEntry> {

@@ -1,0 +1,74 @@
+//! Amazon SES's events as SNS delivers them
+//! (<https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>); the proof is SNS's, see [`super::sns`].
+
+use super::{Item, Reader, codes, domain, event, fitting, said, text, time};
+use engagement::delivery::DeliveryType;
+use engagement::token;
+use serde_json::Value;
+
+/// The events of a notification's message: one for each recipient that it tells of.
+pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec<Item> {
+    let Ok(told) = serde_json::from_str::<Value>(message) else { return vec![Item::Bad("Message")] };
+    let kind = match text(&told, "/eventType") {
+        "" => text(&told, "/notificationType"),
+        kind => kind,
+    };
+    let (kind, part) = match kind {
+        "Send" => (DeliveryType::Sent, "send"),
+        "Delivery" => (DeliveryType::Delivered, "delivery"),
+        "DeliveryDelay" => (DeliveryType::Deferred, "deliveryDelay"),
+        "Bounce" => match text(&told, "/bounce/bounceSubType") {
+            // SES did not try.
+            "Suppressed" | "OnAccountSuppressionList" => (DeliveryType::Dropped, "bounce"),
+            _ => (DeliveryType::Bounced, "bounce"),
+        },
+        "Complaint" => (DeliveryType::Complained, "complaint"),
+        "Reject" => (DeliveryType::Dropped, "reject"),
+        "Rendering Failure" => (DeliveryType::Dropped, "failure"),
+        "Subscription" => (DeliveryType::Unsubscribed, "subscription"),
+        "" => return vec![Item::Bad("eventType")],
+        _ => return vec![Item::Ignored],
+    };
+    let part = told.get(part).unwrap_or(&Value::Null);
+    let at = time(part.get("timestamp")).or_else(|| time(told.pointer("/mail/timestamp")));
+    let Some(at) = at else { return vec![Item::Bad("timestamp")] };
+    let id = text(&told, "/mail/messageId");
+    if id.is_empty() {
+        return vec![Item::Bad("mail.messageId")];
+    }
+    let destinations = told.pointer("/mail/destination").and_then(Value::as_array);
+    let many = destinations.is_some_and(|all| all.len() > 1);
+    let recipients = recipients(part).unwrap_or_else(|| {
+        let all = destinations.into_iter().flatten().filter_map(Value::as_str);
+        all.map(|address| (address, &Value::Null)).collect()
+    });
+    let one = |(index, (address, detail)): (usize, (&str, &Value))| {
+        // One mail of SES may go to several, and a message of ours is one mail to one recipient.
+        let own = if many {
+            fitting(&format!("{}-{id}", reader.hashed(address)), token::ID_BYTES)
+        } else {
+            fitting(id, token::ID_BYTES)
+        };
+        let mut event = event(kind, own, at, &told);
+        event.recipient_domain = domain(address);
+        let diagnostic =
+            [text(detail, "/diagnosticCode"), text(part, "/smtpResponse"), text(part, "/reason")];
+        let diagnostic = diagnostic.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+        codes(&mut event, None, text(detail, "/status"), diagnostic);
+        if let Some(code) = diagnostic.get(..3).and_then(|code| code.parse::<u16>().ok()) {
+            event.smtp_code = Some(code).filter(|code| (200..600).contains(code));
+        }
+        event.event_id = Some(format!("ses-{}-{index}", fitting(notification_id, 100)));
+        said(|name| told.pointer("/mail/tags")?.get(name)?.get(0)?.as_str(), &mut event);
+        Item::Event(Box::new(event))
+    };
+    recipients.into_iter().enumerate().map(one).collect()
+}
+
+/// The recipients that the event itself names, with what it says of each.
+fn recipients<'a>(part: &'a Value) -> Option<Vec<(&'a str, &'a Value)>> {
+    let names = ["bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients"];
+    let list = names.iter().find_map(|name| part.get(name)?.as_array())?;
+    let address = |entry: &'a Value| entry.as_str().or_else(|| entry.get("emailAddress")?.as_str());
+    Some(list.iter().filter_map(|entry| Some((address(entry)?, entry))).collect())
+}
