@@ -1,12 +1,13 @@
 //! A scanner's burst against the real tracker: each of its hits is judged at once, and corrected when its neighbours give
-//! it away, in the report, in the timeline and on the classified stream. Order decides here, not time.
+//! it away, in the report, in the timeline and on the classified stream; so is one link in each of many mails. Order
+//! decides here, not time.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
-use acceptance::{System, wait_until};
+use acceptance::{Api, System, wait_until};
 use engagement::{Classified, from_wire};
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,12 @@ const LINKS: usize = 24;
 const ALL: &str = "?suppress=all";
 
 async fn follow(client: &reqwest::Client, url: &str) {
-    let response = client.get(url).header("user-agent", CHROME).send().await.unwrap();
+    follow_from(client, url, "203.0.113.7").await;
+}
+
+async fn follow_from(client: &reqwest::Client, url: &str, ip: &str) {
+    let request = client.get(url).header("user-agent", CHROME).header("x-forwarded-for", ip);
+    let response = request.send().await.unwrap();
     assert!(response.status().as_u16() < 400, "{}", response.status());
 }
 
@@ -141,4 +147,117 @@ async fn a_burst_is_provisional_first_and_then_corrected_everywhere() {
             assert_eq!(said.get(&(event.clone(), revision)), Some(&actor), "{event} {revision}");
         }
     }
+}
+
+/// Mails to readers of their own: message, and the URL of the first of two links.
+async fn mailing(api: &Api, readers: usize) -> Vec<(String, String)> {
+    let mut mails = Vec::new();
+    for reader in 0..readers {
+        let message = format!("m-{reader}");
+        let body = json!({"message_id": message, "campaign": "autumn", "recipient_id": format!("r-{reader}"),
+            "recipient_domain": "hospital.example", "links": [{"url": "https://example.com/a"}, {"url": "https://example.com/b"}]});
+        let (status, answer) = api.send(reqwest::Method::POST, "/v1/accounts/demo/links", &body).await;
+        assert!(status.is_success(), "{answer}");
+        mails.push((message, answer["links"][0]["tracked_url"].as_str().unwrap().to_owned()));
+    }
+    mails
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_link_in_each_of_many_mails_is_provisional_first_and_then_corrected_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let variables = [("TRUEOPEN_TRACKER__TRUSTED_PROXIES", "127.0.0.1")];
+    let system = System::start_with(&data, &variables);
+    let api = system.api();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let mails = mailing(&api, 31).await;
+
+    // One address follows the link of thirty readers at once; another reader elsewhere follows one too.
+    let (read, scanned) = mails.split_last().unwrap();
+    follow_from(&client, &read.1, "198.51.100.9").await;
+    join_all(scanned.iter().map(|(_, url)| follow(&client, url))).await;
+    let after = wait_until(
+        || api.summary(ALL),
+        |summary| summary["clicks"]["by_source"]["scanner_fanout"]["total"] == 30,
+    )
+    .await;
+    assert_eq!((count(&after, "clicks", "human"), count(&after, "clicks", "automated")), (1, 30));
+    assert_eq!((&after["clicks"]["total"], &after["opens"]["unique"]), (&1.into(), &1.into()));
+    assert_eq!(api.summary("?suppress=none").await["clicks"]["total"], 31);
+
+    // Each was believed at first, for its own mail shows nothing; the reader's verdict was never another.
+    let mut told = BTreeMap::new();
+    for (message, _) in &mails {
+        let timeline: Value = api.timeline(message).await.json().await.unwrap();
+        for (event, actors) in revisions(&timeline) {
+            let (first, last) = (&actors[0], &actors[actors.len() - 1]);
+            let expected = if *message == read.0 { ["human", "human"] } else { ["human", "automated"] };
+            assert_eq!([first, last], expected, "{message}: {actors:?}");
+            told.insert(event, actors);
+        }
+    }
+    assert_eq!(told.len(), 31);
+
+    // A restart reads back what it knew, and says nothing in other words.
+    system.stop();
+    let system = System::start_with(&data, &variables);
+    assert_eq!(system.api().summary(ALL).await["clicks"], after["clicks"]);
+    assert!(system.metric("trueopen_classifier_neighbour_records_total").await >= 31.0);
+    system.stop();
+    let said = classified(&data).await;
+    assert_eq!(said.len(), told.values().map(Vec::len).sum::<usize>());
+    for (event, actors) in told {
+        for (index, actor) in actors.into_iter().enumerate() {
+            assert_eq!(said.get(&(event.clone(), u32::try_from(index + 1).unwrap())), Some(&actor));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsubscribe_in_a_scan_takes_effect_is_flagged_and_can_be_reversed() {
+    let dir = tempfile::tempdir().unwrap();
+    let variables = [("TRUEOPEN_TRACKER__TRUSTED_PROXIES", "127.0.0.1")];
+    let system = System::start_with(&dir.path().join("data"), &variables);
+    let api = system.api();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let urls: Vec<String> = (0..LINKS).map(|number| format!("https://example.com/{number}")).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let (scanned, read) = (api.links("scanned", &urls).await, api.links("read", &urls).await);
+    let unsubscribe = async |answer: &Value| {
+        let url = answer["unsubscribe_url"].as_str().unwrap();
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let request = client.post(url).header("user-agent", CHROME).header("x-forwarded-for", "203.0.113.7");
+        let request = request.header(form.0, form.1).body("List-Unsubscribe=One-Click");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    };
+    unsubscribe(&read).await;
+    let links = scanned["links"].as_array().unwrap();
+    join_all(links.iter().map(|link| follow(&client, link["tracked_url"].as_str().unwrap()))).await;
+    unsubscribe(&scanned).await;
+
+    wait_until(|| api.summary(""), |summary| summary["unsubscribed"] == 2).await;
+    let suspect = wait_until(
+        || api.json("/v1/accounts/demo/unsubscribes?suspect=true"),
+        |list| list["unsubscribes"].as_array().is_some_and(|list| !list.is_empty()),
+    )
+    .await;
+    let suspect = suspect["unsubscribes"].as_array().unwrap();
+    assert_eq!((suspect.len(), &suspect[0]["message_id"]), (1, &json!("scanned")));
+    assert_eq!(suspect[0]["reasons"][0]["rule"], "suspect_unsubscribe");
+    let path = format!("/v1/accounts/demo/unsubscribes/{}/reverse", suspect[0]["event_id"].as_str().unwrap());
+    let (status, answer) = api.send(reqwest::Method::POST, &path, &Value::Null).await;
+    assert!(status.is_success(), "{answer}");
+    assert_eq!(api.summary("").await["unsubscribed"], 1);
+    let timeline: Value = api.timeline("scanned").await.json().await.unwrap();
+    let mut events = timeline["events"].as_array().unwrap().iter();
+    let posted = events.find(|event| event["method"] == "POST").unwrap();
+    assert_eq!(
+        (&posted["unsubscribe"]["suspect"], &posted["verdict"]["actor"]),
+        (&json!(true), &json!("unknown"))
+    );
+    assert!(posted["unsubscribe"]["reversed_at"].is_string());
+    let verified = system.command(&["verify"]).output();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    system.stop();
 }

@@ -59,7 +59,7 @@ pub(crate) static VERDICTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_classifier_append_retries_total",
-        "refused outcomes that were tried again, by topic (classified, dead_letter, raw: its positions) and reason (full, busy, disabled)",
+        "refused outcomes that were tried again, by topic (classified, dead_letter, neighbours, signals, raw: its positions) and reason (full, busy, disabled)",
         &["topic", "reason"]
     )
     .expect("the name is registered once")
@@ -148,4 +148,66 @@ pub(crate) static FORGOTTEN: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) static LIVE: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!("trueopen_classifier_live_messages", "messages whose windows are held")
         .expect("the name is registered once")
+});
+
+/// Neighbour records that were dealt with; `outcome`: compared, late, dead_lettered.
+pub(crate) static NEIGHBOURS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "trueopen_classifier_neighbour_records_total",
+        "neighbour records that were dealt with, those read back at a start again, by outcome (compared, late, dead_lettered)",
+        &["outcome"]
+    )
+    .expect("the name is registered once")
+});
+
+/// Hits that are held to be compared with.
+pub(crate) static NEIGHBOURS_HELD: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("trueopen_classifier_neighbours_held_hits", "hits that are held to be compared with")
+        .expect("the name is registered once")
+});
+
+/// Networks and domains let go before their time because too many hits were held.
+pub(crate) static NEIGHBOURS_CROWDED_OUT: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_neighbours_crowded_out_total",
+        "networks and domains let go early because too many hits were held to be compared with"
+    )
+    .expect("the name is registered once")
+});
+
+/// Signals appended.
+pub(crate) static SIGNALS: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_signals_total",
+        "signals appended about messages whose hits have neighbours, those said again after a start too"
+    )
+    .expect("the name is registered once")
+});
+
+/// Signals that could not be read.
+pub(crate) static SIGNALS_UNREADABLE: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_unreadable_signals_total",
+        "signals that could not be read and were passed over"
+    )
+    .expect("the name is registered once")
+});
+
+/// Messages with signals that found no live hits.
+pub(crate) static SIGNALS_UNMATCHED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_unmatched_signals_total",
+        "messages with signals that came when the message was no longer held, and so changed nothing"
+    )
+    .expect("the name is registered once")
+});
+
+/// Seconds from having a batch of neighbour records to its signals being durable.
+pub(crate) static COMPARE_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    register_histogram!(
+        "trueopen_classifier_compare_seconds",
+        "seconds from having a batch of neighbour records to its signals being durable",
+        prometheus::exponential_buckets(0.0005, 2.0, 16).expect("constants that make buckets")
+    )
+    .expect("the name is registered once")
 });

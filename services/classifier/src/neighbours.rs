@@ -106,6 +106,11 @@ impl Neighbours {
         }
     }
 
+    /// Changes how many hits are held at most. Those beyond leave with the next that comes.
+    pub fn hold_at_most(&mut self, most: usize) {
+        self.most = most.max(1);
+    }
+
     /// Takes a hit, and calls back with what it makes known: of itself, and of those before it.
     pub fn take(&mut self, record: &Neighbour, ruleset: &Ruleset, mut say: impl FnMut(Signal)) -> Taken {
         let policy = ruleset.policy();

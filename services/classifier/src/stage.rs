@@ -16,6 +16,7 @@
 //!   takes, and nothing overtakes it.
 //! - Consumed = classified + dead-lettered + repeated, on the counters; corrections are counted beside that.
 
+pub mod compare;
 mod kept;
 mod live;
 mod part;
@@ -25,7 +26,7 @@ mod trail;
 
 use crate::metrics;
 use crate::ruleset::Ruleset;
-use engagement::{Classified, DeliveryEvent, from_wire};
+use engagement::{Classified, DeliveryEvent, Signal, from_wire};
 use part::{Part, Phase};
 use route::{Output, Routed};
 use say::Outcome;
@@ -76,6 +77,7 @@ impl Default for Config {
 }
 
 /// The topics that the stage joins.
+#[derive(Clone)]
 pub struct Topics {
     /// Hits as the tracker saw them.
     pub raw: Topic,
@@ -83,6 +85,10 @@ pub struct Topics {
     pub classified: Topic,
     /// Delivery events.
     pub delivery: Topic,
+    /// Hits keyed again by network and by domain, for the second stage.
+    pub neighbours: Topic,
+    /// What the second stage finds.
+    pub signals: Topic,
     /// What could not be classified.
     pub dead_letter: Topic,
 }
@@ -115,8 +121,10 @@ pub struct Classifier {
     raw_name: String,
     worker: Worker,
     delivery: Follower,
+    signals: Follower,
     said: Follower,
     classified: Topic,
+    neighbours: Topic,
     dead_letter: Topic,
     ruleset: Arc<Ruleset>,
     parts: BTreeMap<u32, Part>,
@@ -141,6 +149,7 @@ impl<E: Into<StageError>> From<E> for Interrupt {
 enum Next {
     News(Result<News, ReadError>),
     Delivery(Result<Followed, ReadError>),
+    Signals(Result<Followed, ReadError>),
     Said(Result<Followed, ReadError>),
 }
 
@@ -148,14 +157,16 @@ impl Classifier {
     /// Takes the group's place in the topics.
     ///
     /// # Errors
-    /// [`StageError::Position`] when the raw, the classified or the delivery topic has no such consumer group.
+    /// [`StageError::Position`] when the raw, the classified, the delivery or the signals topic has no such consumer group.
     pub fn build(config: Config, topics: Topics, ruleset: Arc<Ruleset>) -> Result<Self, StageError> {
         Ok(Self {
             worker: topics.raw.worker(&config.group)?,
             raw_name: topics.raw.name().to_owned(),
             delivery: topics.delivery.follower(&config.group)?,
+            signals: topics.signals.follower(&config.group)?,
             said: topics.classified.follower(&config.group)?,
             classified: topics.classified,
+            neighbours: topics.neighbours,
             dead_letter: topics.dead_letter,
             ruleset,
             parts: BTreeMap::new(),
@@ -192,7 +203,7 @@ impl Classifier {
         let mut stopping = self.stopping.subscribe();
         info!(ruleset = self.ruleset.version(), group = %self.config.group, "classifier running");
         let mut wait = self.config.retry_first;
-        let (mut delivery_open, mut said_open) = (true, true);
+        let (mut delivery_open, mut signals_open, mut said_open) = (true, true, true);
         let (records, bytes) = (self.config.batch_records, self.config.batch_bytes);
         loop {
             let next = tokio::select! {
@@ -202,6 +213,7 @@ impl Classifier {
                     tokio::select! {
                         news = self.worker.next(records, bytes) => Next::News(news),
                         read = self.delivery.next(records, bytes), if delivery_open => Next::Delivery(read),
+                        read = self.signals.next(records, bytes), if signals_open => Next::Signals(read),
                         read = self.said.next(records, bytes), if said_open => Next::Said(read),
                     }
                 } => next,
@@ -216,12 +228,15 @@ impl Classifier {
                     }
                 }
                 Next::Delivery(Ok(followed)) => self.process_deliveries(&followed).await?,
+                Next::Signals(Ok(followed)) => self.process_signals(&followed).await?,
                 Next::Said(Ok(followed)) => self.read_back(followed).await?,
                 Next::News(Err(ReadError::Closed)) => return Ok(()),
                 Next::Delivery(Err(ReadError::Closed)) => delivery_open = false,
+                Next::Signals(Err(ReadError::Closed)) => signals_open = false,
                 Next::Said(Err(ReadError::Closed)) => said_open = false,
                 Next::News(Err(ReadError::Backing(reason)))
                 | Next::Delivery(Err(ReadError::Backing(reason)))
+                | Next::Signals(Err(ReadError::Backing(reason)))
                 | Next::Said(Err(ReadError::Backing(reason))) => {
                     metrics::READ_RETRIES.inc();
                     warn!(topic = %self.raw_name, %reason, "can't read, trying again");
@@ -229,7 +244,7 @@ impl Classifier {
                 }
             }
             let reading = |part: &Part| !matches!(part.phase, Phase::Judging);
-            let closed = !delivery_open || !said_open;
+            let closed = !delivery_open || !signals_open || !said_open;
             if closed && self.parts.values().any(reading) {
                 // What is closed can't be read back, and nothing is judged without.
                 return Ok(());
@@ -251,6 +266,7 @@ impl Classifier {
     fn let_go(&mut self, partitions: &[u32]) {
         self.parts.retain(|partition, _| !partitions.contains(partition));
         self.delivery.release(partitions);
+        self.signals.release(partitions);
         self.said.release(partitions);
         self.share();
     }
@@ -278,12 +294,13 @@ impl Classifier {
     async fn process(&mut self, batch: &[Delivered]) -> Result<(), Interrupt> {
         let started = Instant::now();
         let (mut outputs, mut dead) = (Vec::with_capacity(batch.len()), Vec::new());
+        let mut neighbours = Vec::new();
         for delivered in batch {
             let source = delivered.partition;
             let Some(part) = self.parts.get_mut(&source) else { continue };
             match route::route(delivered, &self.raw_name) {
                 Routed::Hit(hit) => {
-                    let said = part.live.hit(*hit);
+                    let said = part.live.hit(*hit, |neighbour| neighbours.push((source, neighbour)));
                     outputs.extend(said.into_iter().map(|said| Output::new(said, source, Some(delivered))));
                 }
                 Routed::Dead(letter) => dead.push(letter),
@@ -291,7 +308,7 @@ impl Classifier {
         }
         let ends = ends(batch);
         let positions: Vec<_> = ends.iter().map(|(partition, next, _)| (*partition, *next)).collect();
-        if self.say(outputs, dead, &positions).await? == Outcome::Undone {
+        if self.say(outputs, dead, neighbours, &positions).await? == Outcome::Undone {
             return Ok(());
         }
         for (partition, next, records) in ends {
@@ -333,6 +350,45 @@ impl Classifier {
         for partition in &followed.reached {
             if let Some(part) = self.parts.get_mut(partition)
                 && matches!(part.phase, Phase::Deliveries)
+            {
+                part.phase = Phase::Signals;
+                self.signals.assign(&[*partition]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes durable what signals correct. One that can't be read is of a newer program or nobody's: it only adds evidence,
+    /// so nothing waits for it.
+    async fn process_signals(&mut self, followed: &Followed) -> Result<(), Interrupt> {
+        let mut outputs = Vec::new();
+        for delivered in &followed.records {
+            let source = delivered.partition;
+            let Some(part) = self.parts.get_mut(&source).filter(|_| self.worker.owns(source)) else {
+                continue;
+            };
+            match payload::<Signal>(delivered) {
+                Some(signal) => {
+                    let said = part.signal(signal);
+                    outputs.extend(said.into_iter().map(|said| Output::new(said, source, None)));
+                }
+                None => metrics::SIGNALS_UNREADABLE.inc(),
+            }
+        }
+        if self.say_of(outputs).await? == Outcome::Undone {
+            return Ok(());
+        }
+        let most = self.most_read_back();
+        for (partition, next, records) in ends(&followed.records) {
+            let Some(part) = self.parts.get_mut(&partition) else { continue };
+            part.signals.pass(part.live.newest(), next, records);
+            if let Some(begin) = part.signals.begin(part.live.newest(), most) {
+                self.signals.commit(partition, begin)?;
+            }
+        }
+        for partition in &followed.reached {
+            if let Some(part) = self.parts.get_mut(partition)
+                && matches!(part.phase, Phase::Signals)
             {
                 part.phase = Phase::Said { later: Vec::new() };
                 self.said.assign(&[*partition]);

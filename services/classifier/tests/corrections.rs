@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
 
 use classifier::Ruleset;
+use classifier::stage::compare::{self, Comparer};
 use classifier::stage::{Classifier, Config, Topics};
 use engagement::delivery::{DeliveryEvent, DeliveryType};
 use engagement::{
@@ -15,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use stream::{JournalConfig, Record, Topic, TopicConfig};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -27,19 +28,22 @@ static RULESET: LazyLock<Arc<Ruleset>> = LazyLock::new(|| Arc::new(Ruleset::buil
 fn topics(folder: &Path) -> Topics {
     let open = |name: &str| {
         let journal = JournalConfig::new(name, folder.join(name));
-        let groups = vec!["classifier".to_owned(), "test".to_owned()];
+        let groups = ["classifier", "neighbours", "test"].map(str::to_owned).to_vec();
         Topic::open(TopicConfig { name: name.to_owned(), journal, groups }).unwrap()
     };
     Topics {
         raw: open("engagement.raw"),
         classified: open("engagement.classified"),
         delivery: open("delivery"),
+        neighbours: open("engagement.neighbours"),
+        signals: open("engagement.signals"),
         dead_letter: open("deadletter"),
     }
 }
 
 async fn close(topics: Topics) {
-    for topic in [topics.raw, topics.classified, topics.delivery, topics.dead_letter] {
+    let Topics { raw, classified, delivery, neighbours, signals, dead_letter } = topics;
+    for topic in [raw, classified, delivery, neighbours, signals, dead_letter] {
         topic.close().await;
     }
 }
@@ -88,19 +92,22 @@ impl Bench {
     /// Runs the stage from a start to a stop over these hits and delivery events, until everything said satisfies.
     async fn run(&mut self, hits: &[Hit], events: &[DeliveryEvent], until: impl Fn(&Self) -> bool) {
         let topics = topics(self.folder.path());
-        let copy = Topics {
-            raw: topics.raw.clone(),
-            classified: topics.classified.clone(),
-            delivery: topics.delivery.clone(),
-            dead_letter: topics.dead_letter.clone(),
-        };
         let mut consumer = topics.classified.consumer("test").unwrap();
         let config = Config { batch_records: 3, ..Config::default() };
-        let stage = Classifier::build(config, copy, RULESET.clone()).unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(stage.run(async {
-            let _ = stopped.await;
-        }));
+        let stage = Classifier::build(config, topics.clone(), RULESET.clone()).unwrap();
+        let second = compare::Topics {
+            neighbours: topics.neighbours.clone(),
+            signals: topics.signals.clone(),
+            dead_letter: topics.dead_letter.clone(),
+        };
+        let config = compare::Config { batch_records: 5, ..compare::Config::default() };
+        let second = Comparer::build(config, second, RULESET.clone()).unwrap();
+        let stop = watch::Sender::new(false);
+        let asked = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|asked| *asked).await;
+        };
+        let task = tokio::spawn(stage.run(asked(stop.subscribe())));
+        let second = tokio::spawn(second.run(asked(stop.subscribe())));
         for hit in hits {
             let key = message_key(hit.account_number, &hit.message_id);
             topics.raw.append(Record { key, payload: to_wire(hit).into() }).await.unwrap();
@@ -122,8 +129,10 @@ impl Bench {
                 assert_eq!(known, &verdict, "one revision says two things");
             }
         }
-        stop.send(()).unwrap();
-        tokio::time::timeout(WAIT, task).await.unwrap().unwrap().unwrap();
+        stop.send_replace(true);
+        for task in [task, second] {
+            tokio::time::timeout(WAIT, task).await.unwrap().unwrap().unwrap();
+        }
         close(topics).await;
     }
 
@@ -216,4 +225,54 @@ async fn a_delivery_event_corrects_what_came_before_it_and_is_known_after_a_rest
     bench.run(&[open(1, 500), open(2, 60_000)], &[], |bench| bench.last(2) == "human").await;
     assert_eq!((bench.actors(0), bench.last(1)), (vec!["human", "unknown"], "unknown"));
     assert_eq!(bench.actors(1), ["unknown"], "the delivery was known again at the start");
+}
+
+/// One address that follows a link in each of thirty mails within five seconds, and two readers elsewhere.
+fn fanout() -> Vec<Hit> {
+    let scan = (0..30).map(|number| {
+        let message = format!("m{number}");
+        let click = hit(number, &message, Kind::Click, i64::from(number) * 160, Some(0));
+        Hit { recipient_id: format!("r{number}"), ..click }
+    });
+    let elsewhere = |number: u32, ip: &str| {
+        let click = hit(number, &format!("m{number}"), Kind::Click, 3_000, Some(0));
+        let request = Request { ip: Some(ip.parse().unwrap()), ..click.request };
+        Hit { recipient_id: format!("r{number}"), request, ..click }
+    };
+    scan.chain([elsewhere(90, "198.51.100.1"), elsewhere(91, "192.0.2.1")]).collect()
+}
+
+fn found(bench: &Bench) -> bool {
+    (0..30).all(|event| bench.last(event) == "automated")
+        && bench.last(90) == "human"
+        && bench.last(91) == "human"
+}
+
+/// The last verdicts, without their revisions.
+fn last(bench: &Bench) -> BTreeMap<u128, Verdict> {
+    let all = bench.said.iter();
+    all.map(|((event, _), verdict)| (*event, Verdict { revision: 0, ..verdict.clone() })).collect()
+}
+
+#[tokio::test]
+async fn a_fanout_over_many_messages_is_provisional_first_and_corrected_then() {
+    let mut bench = Bench::new();
+    bench.run(&fanout(), &[], found).await;
+    assert_eq!((bench.actors(0)[0], bench.actors(90)), ("human", vec!["human"]));
+    let (_, verdict) = bench.said.iter().rfind(|((event, _), _)| *event == 0).unwrap();
+    assert_eq!(verdict.source, "scanner_fanout");
+}
+
+#[tokio::test]
+async fn a_fanout_ends_the_same_whatever_restarts_and_lost_positions_lie_in_it() {
+    let mut whole = Bench::new();
+    whole.run(&fanout(), &[], found).await;
+    for (cut, lost) in [(3, "engagement.raw"), (12, "engagement.neighbours"), (29, "engagement.signals")] {
+        let mut bench = Bench::new();
+        let (first, second) = (fanout()[..cut].to_vec(), fanout()[cut..].to_vec());
+        bench.run(&first, &[], |bench| !bench.actors(cut as u128 - 1).is_empty()).await;
+        std::fs::remove_dir_all(bench.folder.path().join(lost).join("positions")).unwrap();
+        bench.run(&second, &[], found).await;
+        assert_eq!(last(&bench), last(&whole), "cut behind {cut}, {lost} lost");
+    }
 }

@@ -50,16 +50,9 @@ fn topics(folder: &Path) -> Topics {
         raw: open_topic(folder, "engagement.raw", |_| ()),
         classified: open_topic(folder, "engagement.classified", |_| ()),
         delivery: open_topic(folder, "delivery", |_| ()),
+        neighbours: open_topic(folder, "engagement.neighbours", |_| ()),
+        signals: open_topic(folder, "engagement.signals", |_| ()),
         dead_letter: open_topic(folder, "engagement.dead", |_| ()),
-    }
-}
-
-fn copy(topics: &Topics) -> Topics {
-    Topics {
-        raw: topics.raw.clone(),
-        classified: topics.classified.clone(),
-        delivery: topics.delivery.clone(),
-        dead_letter: topics.dead_letter.clone(),
     }
 }
 
@@ -80,7 +73,7 @@ struct Running {
 
 fn start(topics: &Topics) -> Running {
     let (stop, stopped) = oneshot::channel();
-    let stage = Classifier::build(config(), copy(topics), RULESET.clone()).unwrap();
+    let stage = Classifier::build(config(), topics.clone(), RULESET.clone()).unwrap();
     let task = tokio::spawn(stage.run(async {
         let _ = stopped.await;
     }));
@@ -338,6 +331,8 @@ fn topics_without_classified(folder: &Path) -> Topics {
         raw: open_topic(folder, "engagement.raw", |_| ()),
         classified: open_topic(&unused, "engagement.classified", |_| ()),
         delivery: open_topic(folder, "delivery", |_| ()),
+        neighbours: open_topic(folder, "engagement.neighbours", |_| ()),
+        signals: open_topic(folder, "engagement.signals", |_| ()),
         dead_letter: open_topic(folder, "engagement.dead", |_| ()),
     }
 }
@@ -353,6 +348,8 @@ async fn what_is_too_long_is_set_aside_alone_and_cut_if_it_must_be() {
             journal.max_record_bytes = limit;
         }),
         delivery: open_topic(folder.path(), "delivery", |_| ()),
+        neighbours: open_topic(folder.path(), "engagement.neighbours", |_| ()),
+        signals: open_topic(folder.path(), "engagement.signals", |_| ()),
         dead_letter: open_topic(folder.path(), "engagement.dead", |journal| journal.max_record_bytes = limit),
     };
     let long = |number: u32, bytes: usize| {
@@ -403,7 +400,7 @@ async fn it_ends_only_for_what_trying_again_cannot_mend() {
     let topics = topics(folder.path());
     let stranger = Config { group: "stranger".to_owned(), ..config() };
     assert!(matches!(
-        Classifier::build(stranger, copy(&topics), RULESET.clone()),
+        Classifier::build(stranger, topics.clone(), RULESET.clone()),
         Err(StageError::Position(_))
     ));
 

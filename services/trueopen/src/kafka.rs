@@ -266,17 +266,17 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topics::{CLASSIFIED, DEAD_LETTER, DELIVERY, RAW};
+    use crate::topics::{CLASSIFIED, DEAD_LETTER, DELIVERY, NEIGHBOURS, RAW, SIGNALS};
 
     #[test]
     fn every_topic_of_ours_is_described() {
         let settings = KafkaSettings { min_insync_replicas: Some(1), ..KafkaSettings::default() };
-        let names = [DELIVERY, RAW, CLASSIFIED, DEAD_LETTER];
+        let names = [DELIVERY, RAW, CLASSIFIED, NEIGHBOURS, SIGNALS, DEAD_LETTER];
         let specs = settings.specs(&names);
         assert_eq!(specs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>(), names);
         assert_eq!(settings.specs(&[]).len(), names.len());
         let alike: Vec<_> = specs.iter().filter(|spec| spec.same_partitions.is_some()).collect();
-        assert_eq!(alike.len(), 3);
+        assert_eq!(alike.len(), 4);
         for spec in specs {
             assert_eq!((spec.partitions, spec.replication), (12, 3));
             assert_eq!(spec.at_least["min.insync.replicas"], 1);

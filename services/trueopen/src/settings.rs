@@ -72,6 +72,9 @@ pub(crate) struct ClassifierSettings {
     /// Messages at most whose verdicts can still be corrected; about half a kilobyte each. Beyond it those that were hit
     /// longest ago are closed early (`trueopen_classifier_crowded_out_messages_total`).
     pub(crate) live_messages: usize,
+    /// Hits at most that are held to be compared with those of other messages; about 200 bytes each. Beyond it the client
+    /// networks and domains that were touched longest ago are let go (`trueopen_classifier_neighbours_crowded_out_total`).
+    pub(crate) live_neighbours: usize,
     /// What was learned of recipient domains and is in force, as `trueopen learn --apply` wrote it; `learned.toml` in the
     /// data directory if not set. A file with an error stops the start with its line; no file, nothing learned.
     pub(crate) learned_file: Option<PathBuf>,
@@ -166,12 +169,26 @@ impl ClassifierSettings {
             ..classifier::stage::Config::default()
         }
     }
+
+    pub(crate) fn comparer(&self) -> classifier::stage::compare::Config {
+        classifier::stage::compare::Config {
+            live_hits: self.live_neighbours,
+            group: crate::topics::COMPARER.to_owned(),
+            ..classifier::stage::compare::Config::default()
+        }
+    }
 }
 
 impl Default for ClassifierSettings {
     fn default() -> Self {
         let stage = classifier::stage::Config::default();
-        Self { batch_records: stage.batch_records, live_messages: stage.live_messages, learned_file: None }
+        let comparer = classifier::stage::compare::Config::default();
+        Self {
+            batch_records: stage.batch_records,
+            live_messages: stage.live_messages,
+            live_neighbours: comparer.live_hits,
+            learned_file: None,
+        }
     }
 }
 

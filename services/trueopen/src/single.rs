@@ -7,9 +7,12 @@ use crate::data_dir::DataDir;
 use crate::forward::forward;
 use crate::kafka::Gate;
 use crate::settings::Settings;
-use crate::topics::{CLASSIFIED, CLASSIFIER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, RAW};
+use crate::topics::{
+    CLASSIFIED, CLASSIFIER, COMPARER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, NEIGHBOURS, RAW, SIGNALS,
+};
 use crate::up::{ADMIN_PORT, admin_address};
 use crate::{Failure, master_key};
+use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
 use loader::Loader;
 use reporting::Reporting;
@@ -73,25 +76,31 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
     info!(admin = %admin.address()?, "classifier starting");
     let mut stages = Stages::new();
-    let stage = settings.classifier.stage();
+    let (stage, second) = (settings.classifier.stage(), settings.classifier.comparer());
     let kafka = settings.kafka.clone();
     stages.start("classifier", |shutdown| async move {
-        let open = gate.open(&kafka, [RAW, CLASSIFIED, DELIVERY, DEAD_LETTER], &[CLASSIFIER]);
-        let Some([raw, classified, delivery, dead_letter]) = unless_stopped(open, &shutdown).await? else {
+        let names = [RAW, CLASSIFIED, DELIVERY, NEIGHBOURS, SIGNALS, DEAD_LETTER];
+        let open = gate.open(&kafka, names, &[CLASSIFIER, COMPARER]);
+        let Some(topics) = unless_stopped(open, &shutdown).await? else {
             return Ok(());
         };
-        let topics = ClassifierTopics {
-            raw: raw.clone(),
-            classified: classified.clone(),
-            delivery: delivery.clone(),
+        let [raw, classified, delivery, neighbours, signals, dead_letter] = topics.clone();
+        let compared = ComparerTopics {
+            neighbours: neighbours.clone(),
+            signals: signals.clone(),
             dead_letter: dead_letter.clone(),
         };
-        let classifier = Classifier::build(stage, topics, ruleset)?;
-        let result = classifier.run(shutdown.requested()).await;
-        for topic in [raw, classified, delivery, dead_letter] {
+        let judged = ClassifierTopics { raw, classified, delivery, neighbours, signals, dead_letter };
+        let classifier = Classifier::build(stage, judged, Arc::clone(&ruleset))?;
+        let comparer = Comparer::build(second, compared, ruleset)?;
+        let result = tokio::try_join!(
+            classifier.run(shutdown.clone().requested()),
+            comparer.run(shutdown.requested())
+        );
+        for topic in topics {
             topic.close().await;
         }
-        result.map_err(Failure::from)
+        result.map(|_| ()).map_err(Failure::from)
     });
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
     let result = stages.run(stop, settings.stop_deadline()).await;

@@ -10,6 +10,7 @@ use crate::topics::Topics;
 use crate::{Failure, master_key, output, single};
 use banner::Banner;
 use classifier::Ruleset;
+use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
 use embedded::{Engine, EngineConfig};
 use engagement::keys::KeyRing;
@@ -119,6 +120,17 @@ async fn run(
             raw: topics.raw.clone(),
             classified: topics.classified.clone(),
             delivery: topics.delivery.clone(),
+            neighbours: topics.neighbours.clone(),
+            signals: topics.signals.clone(),
+            dead_letter: topics.dead_letter.clone(),
+        },
+        Arc::clone(ruleset),
+    )?;
+    let comparer = Comparer::build(
+        settings.classifier.comparer(),
+        ComparerTopics {
+            neighbours: topics.neighbours.clone(),
+            signals: topics.signals.clone(),
             dead_letter: topics.dead_letter.clone(),
         },
         Arc::clone(ruleset),
@@ -142,6 +154,7 @@ async fn run(
         stages.start("control", |shutdown| control.run(shutdown));
     }
     stages.start("classifier", |shutdown| classifier.run(shutdown.requested()));
+    stages.start("neighbours", |shutdown| comparer.run(shutdown.requested()));
     stages.start("loader", |shutdown| loader.run(shutdown.requested()));
     single::keep_fresh(&mut stages, directory, accounts);
     let engine_url = engine.url();

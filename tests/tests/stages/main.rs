@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 mod deadletter;
+mod fanout;
 mod oracle;
 mod place;
 mod refused;

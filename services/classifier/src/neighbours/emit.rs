@@ -76,13 +76,14 @@ fn masked(ip: Ipv6Addr, bits: u32) -> Ipv6Addr {
 }
 
 /// Whether an address carries many people by what is known of it, so that what else came from it says nothing: an image
-/// proxy, Apple's relay, Microsoft's proxy for images, a vendor that isolates browsers too, and addresses that no client
+/// proxy, Apple's relay, Microsoft's proxy for images, a web proxy or isolation, a gateway that isolates browsers too, and addresses that no client
 /// on the internet has, which are those of a proxy that the tracker was not told of.
 pub(crate) fn shared(facts: &Facts<'_>, matched: &Matched<'_>) -> bool {
     let agents =
         [Family::GoogleImageProxy, Family::GooglePrefetch, Family::WebmailProxy, Family::ApplePrefetch];
     agents.into_iter().any(|family| matched.agent(family).is_some())
         || matched.network(Family::RelayEgress).is_some()
+        || matched.network(Family::WebProxy).is_some()
         || (facts.kind == Kind::Open && matched.network(Family::MicrosoftMail).is_some())
         || matched
             .networks()

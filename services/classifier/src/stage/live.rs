@@ -8,10 +8,11 @@ use super::kept::{Keeper, KeptHit};
 use crate::facts::Facts;
 use crate::message::{Message, Revised};
 use crate::metrics;
+use crate::neighbours::neighbours;
 use crate::ruleset::Ruleset;
 use aws_lc_rs::digest;
 use engagement::delivery::DeliveryType;
-use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Timestamp, message_key};
+use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Signal, Timestamp, message_key};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -44,9 +45,12 @@ pub(super) struct Live {
     keeper: Keeper,
     messages: HashMap<Key, Held>,
     deliveries: HashMap<Key, Timestamp>,
+    /// Signals about messages that are not live: not yet, at a start, or no more.
+    early: HashMap<Key, Vec<Signal>>,
     /// Until when a message is held, as it was said at some touch; only the last word of each counts.
     ends: VecDeque<(i64, Key)>,
     delivery_ends: VecDeque<(i64, Key)>,
+    early_ends: VecDeque<(i64, Key)>,
     /// Events that were read back, while the raw topic may bring them again; `None` when it can't.
     read_back: Option<HashSet<Uuid>>,
 }
@@ -65,8 +69,10 @@ impl Live {
             keeper: Keeper::default(),
             messages: HashMap::new(),
             deliveries: HashMap::new(),
+            early: HashMap::new(),
             ends: VecDeque::new(),
             delivery_ends: VecDeque::new(),
+            early_ends: VecDeque::new(),
             read_back: None,
         }
     }
@@ -87,8 +93,8 @@ impl Live {
     }
 
     /// Takes a hit: its own verdict comes first, then those that it corrects. Of one that was read back and is closed by
-    /// now, nothing more is said.
-    pub(super) fn hit(&mut self, hit: Hit) -> Vec<Said> {
+    /// now, nothing more is said. `tell` gets what its neighbours in other messages should know of it.
+    pub(super) fn hit(&mut self, hit: Hit, tell: impl FnMut(Neighbour)) -> Vec<Said> {
         if self.read_back.as_ref().is_some_and(|read_back| read_back.contains(&hit.event_id)) {
             let held = self.messages.get(&key(hit.account_number, &hit.message_id));
             if !held.is_some_and(|held| held.message.holds(&hit.event_id)) {
@@ -99,6 +105,8 @@ impl Live {
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
         let seen = self.ruleset.see(&Facts::from(&hit));
+        let (account, message) = (hit.account_number, &hit.message_id);
+        neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, &seen).for_each(tell);
         let kept = self.keeper.keep(hit, held.message.kept().next());
         let mut said = Vec::with_capacity(1);
         held.message.hit(seen, kept, &self.ruleset, |revised| {
@@ -129,6 +137,28 @@ impl Live {
         }
         if let Some(held) = self.messages.get_mut(&key) {
             held.message.delivered(event.at, &self.ruleset, |revised| said.push(say(revised)));
+        }
+        said
+    }
+
+    /// Takes what was found among the neighbours of a message's hits: the verdicts that it corrects.
+    pub(super) fn signal(&mut self, signal: Signal) -> Vec<Said> {
+        let mut said = Vec::new();
+        self.progress(signal.second);
+        let key = key(signal.account_number, &signal.message_id);
+        if let Some(held) = self.messages.get_mut(&key) {
+            held.message.signal(&signal, &self.ruleset, |revised| said.push(say(revised)));
+            return said;
+        }
+        self.early.entry(key).or_default().push(signal);
+        self.early_ends.push_back((self.newest.saturating_add(HOLD_MS), key));
+        while self.early_ends.len() > self.most
+            || self.early_ends.front().is_some_and(|(end, _)| *end < self.newest)
+        {
+            let Some((_, key)) = self.early_ends.pop_front() else { break };
+            if self.early.remove(&key).is_some() {
+                metrics::SIGNALS_UNMATCHED.inc();
+            }
         }
         said
     }
@@ -170,6 +200,9 @@ impl Live {
             let mut message = Message::default();
             if let Some(at) = self.deliveries.get(&key) {
                 message.delivered(*at, &self.ruleset, |_| ());
+            }
+            for signal in self.early.remove(&key).unwrap_or_default() {
+                message.signal(&signal, &self.ruleset, |_| ());
             }
             Held { message, until: i64::MIN }
         });

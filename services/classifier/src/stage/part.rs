@@ -3,21 +3,30 @@
 use super::live::{Live, Said};
 use super::trail::Trail;
 use crate::ruleset::Ruleset;
-use engagement::DeliveryEvent;
+use engagement::{DeliveryEvent, Signal};
 use std::sync::Arc;
 use std::time::Instant;
 use stream::Assigned;
 
-/// How far the reading back has come. Delivery events first: what was said is put beside what was known, so that nothing
+/// How far the reading back has come. Delivery events and signals first: what was said is put beside what was known, so that nothing
 /// seems new that was known before.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Delivery events are read back.
     Deliveries,
-    /// What was said is read back; delivery events that come meanwhile wait.
-    Said { later: Vec<DeliveryEvent> },
+    /// Signals are read back.
+    Signals,
+    /// What was said is read back; delivery events and signals that come meanwhile wait.
+    Said { later: Vec<Later> },
     /// Records come, and are judged.
     Judging,
+}
+
+/// What waits for the reading back.
+#[derive(Debug)]
+pub(super) enum Later {
+    Delivery(Box<DeliveryEvent>),
+    Signal(Signal),
 }
 
 /// One partition that is this stage's.
@@ -30,6 +39,8 @@ pub(super) struct Part {
     new_from: u64,
     /// Where delivery events are read from again.
     pub(super) delivery: Trail,
+    /// Where signals are read from again.
+    pub(super) signals: Trail,
     /// Where what was said is read from again.
     pub(super) said: Trail,
     pub(super) assigned: Instant,
@@ -45,6 +56,7 @@ impl Part {
             position: assigned.position,
             new_from: assigned.end,
             delivery: Trail::default(),
+            signals: Trail::default(),
             said: Trail::default(),
             assigned: Instant::now(),
             read_back: 0,
@@ -63,10 +75,21 @@ impl Part {
     pub(super) fn delivery(&mut self, event: DeliveryEvent) -> Vec<Said> {
         match &mut self.phase {
             Phase::Said { later } => {
-                later.push(event);
+                later.push(Later::Delivery(Box::new(event)));
                 Vec::new()
             }
-            Phase::Deliveries | Phase::Judging => self.live.delivery(&event),
+            Phase::Deliveries | Phase::Signals | Phase::Judging => self.live.delivery(&event),
+        }
+    }
+
+    /// Takes a signal, or puts it aside until what was said is known; the verdicts that it corrects.
+    pub(super) fn signal(&mut self, signal: Signal) -> Vec<Said> {
+        match &mut self.phase {
+            Phase::Said { later } => {
+                later.push(Later::Signal(signal));
+                Vec::new()
+            }
+            Phase::Deliveries | Phase::Signals | Phase::Judging => self.live.signal(signal),
         }
     }
 
@@ -75,8 +98,11 @@ impl Part {
         let before = std::mem::replace(&mut self.phase, Phase::Judging);
         let mut said = Vec::new();
         if let Phase::Said { later } = before {
-            for event in later {
-                said.extend(self.live.delivery(&event));
+            for later in later {
+                said.extend(match later {
+                    Later::Delivery(event) => self.live.delivery(&event),
+                    Later::Signal(signal) => self.live.signal(signal),
+                });
             }
         }
         said.extend(self.live.review());

@@ -1,13 +1,15 @@
 //! What becomes of records, decided purely: a hit to be classified, or a dead letter that says why not; and what is
 //! written of a verdict.
 
+use super::StageError;
 use super::live::Said;
 use crate::file::brief;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use engagement::{Actor, DeadLetter, Hit, Timestamp, WireError, from_wire, message_key, to_wire};
-use stream::{Delivered, Record};
+use serde::de::DeserializeOwned;
+use stream::{AppendError, Delivered, Record, Topic};
 
 /// What a record is.
 #[derive(Debug, PartialEq)]
@@ -107,16 +109,23 @@ pub(super) struct Dead {
 
 /// Decides what a record of `topic` is.
 pub(super) fn route(delivered: &Delivered, topic: &str) -> Routed {
-    let dead = |label, reason: String| Routed::Dead(Place::of(delivered).dead(topic, label, reason));
+    match read::<Hit>(delivered, topic) {
+        Ok(hit) => Routed::Hit(Box::new(hit)),
+        Err(dead) => Routed::Dead(*dead),
+    }
+}
+
+/// What a record of `topic` says, or its dead letter.
+pub(super) fn read<T: DeserializeOwned>(delivered: &Delivered, topic: &str) -> Result<T, Box<Dead>> {
+    let dead = |label, reason: String| Box::new(Place::of(delivered).dead(topic, label, reason));
     let record = match &delivered.record {
         Ok(record) => record,
-        Err(undecodable) => return dead("undecodable", undecodable.reason.to_string()),
+        Err(undecodable) => return Err(dead("undecodable", undecodable.reason.to_string())),
     };
-    match from_wire::<Hit>(&record.payload) {
-        Ok(hit) => Routed::Hit(Box::new(hit)),
-        Err(error @ WireError::Newer { .. }) => dead("newer", error.to_string()),
-        Err(error @ WireError::Malformed(_)) => dead("malformed", error.to_string()),
-    }
+    from_wire::<T>(&record.payload).map_err(|error| match error {
+        WireError::Newer { .. } => dead("newer", error.to_string()),
+        WireError::Malformed(_) => dead("malformed", error.to_string()),
+    })
 }
 
 impl Dead {
@@ -138,6 +147,20 @@ impl Dead {
     /// The record for the dead-letter topic.
     pub(super) fn record(&self) -> Record {
         self.with_original(&self.original, self.letter.reason.clone())
+    }
+
+    /// The record as its topic takes it; where that is cut, how many bytes it would have, and the limit.
+    ///
+    /// # Errors
+    /// [`StageError::TooSmall`] when the topic takes not even one without its original.
+    pub(super) fn fitted(&self, topic: &Topic) -> Result<(Record, Option<(usize, usize)>), StageError> {
+        let record = self.record();
+        let Err(AppendError::TooLarge { bytes, limit, .. }) = topic.takes(&record) else {
+            return Ok((record, None));
+        };
+        let cut = self.cut_to_fit(bytes, limit).filter(|cut| topic.takes(cut).is_ok());
+        let too_small = || StageError::TooSmall { topic: topic.name().to_owned(), limit };
+        Ok((cut.ok_or_else(too_small)?, Some((bytes, limit))))
     }
 
     /// The record with only as much of the original as lets a record of `bytes` bytes fit into `limit`; for a topic that

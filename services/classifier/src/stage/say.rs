@@ -1,8 +1,9 @@
-//! The stage's outcome made durable: verdicts, dead letters and positions together.
+//! The stage's outcome made durable: verdicts, dead letters, neighbour records and positions together.
 
 use super::route::{Dead, Output};
 use super::{Classifier, Interrupt, StageError};
 use crate::metrics;
+use engagement::{Neighbour, to_wire};
 use stream::{AppendError, FinishError, Finished, Record};
 use tracing::{error, info, warn};
 
@@ -37,14 +38,15 @@ impl Classifier {
                 positions.push((output.partition, part.position));
             }
         }
-        self.say(outputs, Vec::new(), &positions).await
+        self.say(outputs, Vec::new(), Vec::new(), &positions).await
     }
 
-    /// Makes verdicts and dead letters durable with the positions behind them, and counts them then.
+    /// Makes verdicts, dead letters and neighbour records durable with the positions behind them, and counts them then.
     pub(super) async fn say(
         &mut self,
         outputs: Vec<Output>,
         mut dead: Vec<Dead>,
+        neighbours: Vec<(u32, Neighbour)>,
         positions: &[(u32, u64)],
     ) -> Result<Outcome, Interrupt> {
         let mut verdicts = Vec::with_capacity(outputs.len());
@@ -60,7 +62,7 @@ impl Classifier {
         // In the order of the raw topic, like everything else.
         dead.sort_by_key(Dead::place);
         let letters = dead.into_iter().map(|dead| self.letter(dead)).collect::<Result<Vec<_>, _>>()?;
-        let Some(finished) = self.finish(&verdicts, &letters, positions).await? else {
+        let Some(finished) = self.finish(&verdicts, &letters, &neighbours, positions).await? else {
             return Ok(Outcome::Undone);
         };
         let (places, letter_places) = finished.offsets.split_at(verdicts.len());
@@ -107,14 +109,8 @@ impl Classifier {
 
     /// A dead letter as its topic takes it.
     fn letter(&self, dead: Dead) -> Result<Letter, StageError> {
-        let record = dead.record();
-        let Err(AppendError::TooLarge { bytes, limit, .. }) = self.dead_letter.takes(&record) else {
-            return Ok(Letter { dead, record, cut: None });
-        };
-        let cut = dead.cut_to_fit(bytes, limit).filter(|cut| self.dead_letter.takes(cut).is_ok());
-        let topic = || self.dead_letter.name().to_owned();
-        let record = cut.ok_or_else(|| StageError::TooSmall { topic: topic(), limit })?;
-        Ok(Letter { dead, record, cut: Some((bytes, limit)) })
+        let (record, cut) = dead.fitted(&self.dead_letter)?;
+        Ok(Letter { dead, record, cut })
     }
 
     /// Writes, trying again for as long as topics refuse for now. `None`: it can't be known whether it was written.
@@ -122,11 +118,17 @@ impl Classifier {
         &mut self,
         verdicts: &[Output],
         letters: &[Letter],
+        neighbours: &[(u32, Neighbour)],
         positions: &[(u32, u64)],
     ) -> Result<Option<Finished>, Interrupt> {
         let verdict = |output: &Output| (self.classified.clone(), output.partition, output.record.clone());
         let letter = |one: &Letter| (self.dead_letter.clone(), one.dead.partition(), one.record.clone());
-        let all: Vec<_> = verdicts.iter().map(verdict).chain(letters.iter().map(letter)).collect();
+        let neighbour = |(source, neighbour): &(u32, Neighbour)| {
+            let record = Record { key: neighbour.key(), payload: to_wire(neighbour).into() };
+            (self.neighbours.clone(), *source, record)
+        };
+        let all = verdicts.iter().map(verdict).chain(letters.iter().map(letter));
+        let all: Vec<_> = all.chain(neighbours.iter().map(neighbour)).collect();
         let outputs: Vec<_> = all
             .iter()
             .map(|(topic, source, record)| stream::Output { topic, source: *source, record: record.clone() })
@@ -189,6 +191,8 @@ impl Classifier {
             "classified"
         } else if topic == self.dead_letter.name() {
             "dead_letter"
+        } else if topic == self.neighbours.name() {
+            "neighbours"
         } else {
             "raw"
         }
