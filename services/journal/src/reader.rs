@@ -125,9 +125,11 @@ impl Reader {
         Ok(self.take(max_records, max_bytes))
     }
 
-    /// Hands out what is in memory.
+    /// Hands out what is in memory, and nothing past the published end: the owner moves a segment's limit a moment before
+    /// the end, and a record between the two could not be committed yet.
     fn take(&mut self, max_records: usize, max_bytes: usize) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let end = self.shared.end();
         let Place::Here(Some(cursor)) = &mut self.place else {
             return entries;
         };
@@ -144,6 +146,10 @@ impl Reader {
             };
             if entry.sequence < self.position {
                 continue;
+            }
+            if entry.sequence >= end {
+                cursor.next = Some(entry);
+                break;
             }
             if !entries.is_empty() && bytes + entry.payload.len() > max_bytes {
                 cursor.next = Some(entry);
