@@ -1,11 +1,12 @@
 # The two commands that matter: `make up` runs everything, `make test` proves it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up build-deps engine kafka test test-deps soak lint bench bench-deps
+.PHONY: help up build-deps engine kafka test test-deps truth soak lint bench bench-deps
 
 help:
 	@echo "make up         run trueopen: tracker, classifier, loader, reporting API, embedded ClickHouse"
 	@echo "make test       install what the tests need (as root) and run all of them"
+	@echo "make truth      how often the verdict is wrong, by the labelled corpus; UPDATE_TRUTH=1 publishes it"
 	@echo "make soak       kill things for SOAK_SECONDS (180) while hits go on, and look for what is missing or doubled"
 	@echo "make lint       format and clippy"
 	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
@@ -37,6 +38,9 @@ test: test-deps build-deps engine kafka
 	cargo build --locked --workspace
 	@services/classifier/fetch-asn.sh target/debug/trueopen >/dev/null
 	cargo test --locked --workspace --no-fail-fast
+
+truth:
+	cargo test --locked -p classifier --test truth -- --nocapture --test-threads 1
 
 lint:
 	cargo fmt --all --check

@@ -6,6 +6,7 @@
 //! 3. Where nothing certain decides, nor anything probable that says human or machine, evidence and the first claim are
 //!    added up as log-odds, with the weights of `policy.toml`. A sum past `automated_from` is a machine, named by the
 //!    heaviest piece of evidence that names one. A probable "can't be told" is outweighed by such a sum.
+//!    A mail gateway's own network names the vendor before what its hits did together says that it was some scanner.
 //! 4. An agent's claim to be a person's client stands while the sum is at most `human_to`: alone it stands, beside a sign
 //!    of a machine it does not, and the hit is unknown.
 //! 5. Evidence of one kind decides nothing alone.
@@ -22,6 +23,8 @@ pub(crate) const UNDECIDED: &str = "undecided";
 pub(crate) const TOGETHER: &str = "together";
 /// The source where no finding decides.
 const UNKNOWN: &str = "unknown";
+/// The rule that knows a gateway vendor's network.
+const VENDOR: &str = "gateway_network";
 /// A sum of evidence is never surer than this.
 const SUREST_SUM: f64 = 0.98;
 
@@ -88,7 +91,7 @@ fn decide(findings: &[Finding<'_>], policy: &Policy) -> Decided {
 fn weighed<'a, 'b>(
     findings: &'b [Finding<'a>],
     policy: &'b Policy,
-) -> impl Iterator<Item = (&'b Finding<'a>, f64)> {
+) -> impl Iterator<Item = (&'b Finding<'a>, f64)> + Clone {
     let claim = findings.iter().find(|finding| finding.weight == Weight::Claim);
     let evidence = findings.iter().filter(|finding| finding.weight == Weight::Evidence);
     claim.into_iter().chain(evidence).map(|finding| (finding, policy.log_odds(finding)))
@@ -97,6 +100,9 @@ fn weighed<'a, 'b>(
 /// The machine that the heaviest evidence names, if any names one: when it came, for instance, names nobody.
 fn heaviest(findings: &[Finding<'_>], policy: &Policy) -> Option<&'static str> {
     let machines = weighed(findings, policy).filter(|(finding, _)| is_machine(finding.source));
+    if let Some((vendor, _)) = machines.clone().find(|(finding, _)| finding.rule == VENDOR) {
+        return Some(vendor.source);
+    }
     let mut heaviest: Option<(&'static str, f64)> = None;
     for (finding, log_odds) in machines {
         if heaviest.is_none_or(|(_, most)| log_odds > most) {
@@ -258,6 +264,16 @@ mod tests {
         assert_eq!(combine(vec![dark.clone(), many.clone()], "r").actor, Actor::Automated);
         assert_eq!(combine(vec![dark], "r").source, "generic_client");
         assert_eq!(combine(vec![named, many], "r").source, "google_proxy");
+    }
+
+    #[test]
+    fn a_vendors_network_names_the_burst_that_came_from_it() {
+        let many = Finding { rule: "burst", ..Finding::neighbours("scanner_burst", "many", 0.97, "seen") };
+        let network = finding(VENDOR, "proofpoint", Weight::Evidence, Scope::Specific);
+        let shared = finding("data_centre", "data_centre", Weight::Evidence, Scope::General);
+        assert_eq!(combine(vec![many.clone(), network.clone()], "r").source, "proofpoint");
+        assert_eq!(combine(vec![many, shared], "r").source, "scanner_burst");
+        assert_eq!(combine(vec![network], "r").actor, Actor::Unknown, "alone it decides nothing");
     }
 
     #[test]

@@ -46,6 +46,8 @@ table! {
     google_prefetch,
     google_proxy,
     webmail_proxy,
+    web_proxy,
+    data_centre,
     // What can't be told.
     webkit_bare,
     generic_client,

@@ -46,6 +46,7 @@ builtin! {
     "apple.toml",
     "barracuda.toml",
     "browsers.toml",
+    "data_centres.toml",
     "dead_systems.toml",
     "declared_bots.toml",
     "gateways.toml",
@@ -54,6 +55,7 @@ builtin! {
     "http_libraries.toml",
     "mail_apps.toml",
     "microsoft.toml",
+    "web_proxies.toml",
     "webmail_proxies.toml",
 }
 

@@ -9,7 +9,7 @@ use crate::signatures::{Certainty, Family};
 ///
 /// Known false positives: the vendor's own staff reading mail at work; a vendor that isolates people's browsers in the
 /// same network. Networks of vendors that do (Proofpoint, Mimecast) are evidence only, and those of pure web proxies
-/// (Zscaler, Netskope, Menlo and the like) are no signature at all (classification.md, what matters most, point 3).
+/// (Zscaler, Netskope, Menlo and the like) are left to `web_proxy` (classification.md, what matters most, point 3).
 pub(super) fn judge<'a>(_facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
     let ours = matched.networks().iter().filter(|signature| signature.family == Family::Gateway);
     // One vendor's evidence must not hide what another's network makes probable.

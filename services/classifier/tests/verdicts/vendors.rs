@@ -84,7 +84,8 @@ fn microsoft_network() {
     open(CHROME).ip("52.97.1.1").judged().unknown("unknown").fired("microsoft_network");
     // Near misses: next to the ranges.
     for ip in ["40.91.255.255", "40.106.0.1", "52.104.0.1", "104.47.128.0", "2a01:111:f402::1"] {
-        click(CHROME).ip(ip).judged().human("chrome").silent("microsoft_network");
+        let judged = click(CHROME).ip(ip).judged().silent("microsoft_network");
+        assert_ne!(judged.judgement.verdict.actor, engagement::Actor::Automated, "{ip}");
     }
     // Known false positive: a hosted desktop in Microsoft's cloud. Its click is not called automated.
     click(CHROME).asn(8075).judged().unknown("unknown").by("undecided").fired("microsoft_network");
@@ -123,14 +124,15 @@ fn gateway_network() {
     click(CHROME).asn(15324).judged().automated("barracuda");
     click(CHROME).asn(7583).judged().automated("symantec");
     // Near misses: next to the ranges, where anybody's machines are.
-    for ip in ["209.222.83.1", "35.157.191.0", "18.185.115.191", "3.24.133.127"] {
-        click(CHROME).ip(ip).judged().human("chrome").silent("gateway_network");
+    click(CHROME).ip("209.222.83.1").judged().human("chrome").silent("gateway_network");
+    for ip in ["35.157.191.0", "18.185.115.191", "3.24.133.127"] {
+        click(CHROME).ip(ip).judged().unknown("unknown").silent("gateway_network").fired("data_centre");
     }
     // Known false positive: people behind a vendor's browser isolation are not called automated, nor are those behind
     // pure web proxies doubted (Zscaler, AS22616).
     click(CHROME).asn(22843).judged().unknown("unknown").fired("gateway_network");
     click(CHROME).asn(30031).judged().unknown("unknown").fired("gateway_network");
-    click(CHROME).asn(22616).judged().human("chrome").silent("gateway_network");
+    click(CHROME).asn(22616).judged().human("chrome").silent("gateway_network").fired("web_proxy");
     // What is probable goes before another vendor's evidence on the same address.
     click(CHROME).ip("209.222.82.1").asn(22843).judged().automated("barracuda");
 }
@@ -152,4 +154,38 @@ fn webmail_proxy() {
         .silent("impossible_agent");
     // Near miss.
     open("Reader of YahooMailProxy; logs").judged().unknown("unknown").silent("webmail_proxy");
+}
+
+#[test]
+fn data_centre() {
+    // Evidence alone: the agent's word goes, and nothing is decided.
+    for ip in ["3.5.140.9", "34.64.32.1"] {
+        click(CHROME).ip(ip).judged().unknown("unknown").by("undecided").fired("data_centre");
+        open(CHROME).ip(ip).judged().unknown("unknown").fired("data_centre");
+    }
+    click(SAFARI).asn(24940).judged().unknown("unknown").fired("data_centre");
+    // Near misses: an operator of Apple's relay, a reader's provider.
+    click(SAFARI).asn(13335).judged().human("safari").silent("data_centre");
+    click(SAFARI).asn(54113).ip("3.5.140.9").judged().human("safari").silent("data_centre");
+    click(CHROME).asn(3320).judged().human("chrome").silent("data_centre");
+    // Proxies that fetch at a reader's word do so from data centres.
+    open(GMAIL_PROXY).ip("34.64.32.1").judged().human("google_proxy").silent("data_centre");
+    // A vendor that rents there is known by its own ranges.
+    click(CHROME).ip("35.157.190.230").judged().automated("barracuda").silent("data_centre");
+    // Known false positive: a person behind a company's tunnel or a virtual desktop: never called automated.
+    click(CHROME).asn(16509).judged().unknown("unknown");
+}
+
+#[test]
+fn web_proxy() {
+    // People's own clicks through Zscaler and its like stay people's.
+    for asn in [22616, 62044, 55256, 44444, 13150] {
+        click(CHROME).asn(asn).judged().human("chrome").fired("web_proxy");
+    }
+    click(CHROME).ip("165.225.72.9").judged().human("chrome").fired("web_proxy").silent("data_centre");
+    // Near miss: next to the range.
+    click(CHROME).ip("165.225.76.9").judged().silent("web_proxy");
+    // Known false positive, the vendor's own scanning: a sign of a machine still counts.
+    click(CHROME).asn(22616).method("HEAD").judged().automated("head_request").fired("web_proxy");
+    click("python-requests/2.32.3").asn(22616).judged().automated("http_library");
 }
