@@ -32,7 +32,7 @@ kafka:
 
 test-deps:
 	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
-	@tests/deps.sh chromium docker-compose java mvn
+	@tests/deps.sh chromium docker-compose java mvn postfix
 
 test: test-deps build-deps engine kafka
 	cargo build --locked --workspace

@@ -13,6 +13,12 @@ fi
 packages=$(echo "$missing" | sed 's/\bnginx\b/nginx-light/; s/\bjava\b/openjdk-17-jre-headless/; s/\bmvn\b/maven/')
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
+case " $packages " in
+*" postfix "*)
+    # Its package would begin to serve port 25 by itself; tests run it from directories of their own.
+    echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+    ;;
+esac
 # shellcheck disable=SC2086 # one word a package
 if ! { apt-get update -q && apt-get install -y -q --no-install-recommends $packages; } >"$log" 2>&1; then
     echo "apt-get could not install:$missing; its last words:" >&2

@@ -8,10 +8,12 @@
 
 mod api;
 mod kafka;
+mod postfix;
 mod program;
 mod stage;
 
 pub use api::{Api, wait_until};
 pub use kafka::{Broker, kafka};
+pub use postfix::Postfix;
 pub use program::{Program, System, asn_database, engine_library, program};
 pub use stage::{Stage, free_port};

@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// The networks that their owners publish: what is in use, and how old it is
     #[command(subcommand)]
     Signatures(SignaturesCommand),
+    /// Hand what mail servers write to the API as delivery events: logs of Postfix, KumoMTA and PowerMTA, bounce and complaint
+    /// mails; once or following, restartable without doubling
+    Import(ImportArgs),
     /// Make up a campaign and play it against a running system, so that reports show figures
     Simulate(SimulateArgs),
     /// Recount the reports from the raw events and compare; fails when something differs
@@ -353,6 +356,61 @@ pub(crate) struct ExplainArgs {
     /// Print the verdict as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What the files hold
+    #[arg(value_enum)]
+    pub(crate) format: ImportFormat,
+    /// The files; for mails an mbox, a Maildir or single mails. `-` reads standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Go on reading what is added, across rotation, until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Your message id is what stands before the @ of the Message-ID; without this it is all of it, without brackets
+    #[arg(long)]
+    pub(crate) local_part: bool,
+    /// The time zone of times without one
+    #[arg(long, default_value = "UTC")]
+    pub(crate) tz: String,
+    /// The account
+    #[arg(long, default_value = crate::bootstrap::DEMO)]
+    pub(crate) account: String,
+    /// A key with the scope events:write; admin.key in the data directory if not given
+    #[arg(long, env = "TRUEOPEN_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// The reporting API; where the settings say it listens if not given
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// Where it is kept how far files were read; import/ACCOUNT-FORMAT.json in the data directory if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// What files to import hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Postfix's log, by syslog or postlogd
+    Postfix,
+    /// KumoMTA's log records, uncompressed
+    Kumomta,
+    /// PowerMTA's accounting files, CSV
+    Powermta,
+    /// Bounces (RFC 3464) and complaints (RFC 5965)
+    Mail,
+}
+
+impl ImportFormat {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postfix => "postfix",
+            Self::Kumomta => "kumomta",
+            Self::Powermta => "powermta",
+            Self::Mail => "mail",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod commands;
 mod data_dir;
 mod deadletter;
 mod forward;
+mod import;
 mod kafka;
 mod learn;
 mod master_key;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Migrate => commands::migrate(&settings).await,
             Command::Account(command) => commands::account(&settings, command).await,
             Command::Key(command) => commands::key(&settings, command).await,
+            Command::Import(args) => import::import(&settings, args).await,
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
             Command::Signatures(command) => commands::signatures(&settings, command).await,
             Command::Verify { account } => verify::verify(&settings, account).await,

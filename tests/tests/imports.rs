@@ -1,0 +1,163 @@
+//! `trueopen import` from outside: a log read on across a stop, a cut last line and rotation, and a real Postfix's log.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
+use acceptance::{Postfix, System, wait_until};
+use engagement::Timestamp;
+use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Whether an import went well, and what it said.
+fn import(system: &System, more: &[&str]) -> (bool, String) {
+    let api = system.told("reporting API");
+    let output = system.command(&[&["import", "--api", &api], more].concat()).output();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+/// What a log says of one mail that was delivered.
+fn lines(number: u32) -> String {
+    let now = Timestamp::from_clock(SystemTime::now()).plus_millis(-60_000);
+    let line = |after: i64, text: &str| format!("{} mail postfix/{text}\n", now.plus_millis(after));
+    [
+        line(0, &format!("cleanup[1]: 4ABC{number:04}: message-id=<log-{number}@sender.test>")),
+        line(10, &format!("qmgr[2]: 4ABC{number:04}: from=<news@sender.test>, size=300, nrcpt=1 (queue active)")),
+        line(
+            2010,
+            &format!(
+                "smtp[3]: 4ABC{number:04}: to=<jane@clinic.test>, relay=aspmx.l.google.com[192.0.2.1]:25, delay=2, \
+                 delays=0/0/1/1, dsn=2.0.0, status=sent (250 2.0.0 OK)"
+            ),
+        ),
+        line(2020, &format!("qmgr[2]: 4ABC{number:04}: removed")),
+    ]
+    .concat()
+}
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+async fn delivered(system: &System, query: &str, count: u64) -> Value {
+    let enough = |summary: &Value| summary["delivered"].as_u64().unwrap() >= count;
+    let summary = wait_until(|| async { system.api().summary(query).await }, enough).await;
+    assert_eq!(summary["delivered"], count, "{summary}");
+    summary
+}
+
+/// A log that is read in pieces.
+async fn in_pieces(system: &System, folder: &Path) {
+    let log = folder.join("mail.log");
+    let read =
+        |more: &[&str]| import(system, &[&["postfix", log.to_str().unwrap(), "--local-part"], more].concat());
+    // The second mail's delivery is written to its middle, and one line is broken.
+    let second = lines(2);
+    let (before, after) = second.split_at(second.find("status=").unwrap());
+    append(&log, &lines(1));
+    append(&log, &lines(9).lines().nth(2).unwrap().replace(" (250 2.0.0 OK)", ""));
+    append(&log, &format!("\n{before}"));
+    let (good, said) = read(&[]);
+    assert!(
+        !good
+            && said.contains("mail.log:5: ")
+            && said.contains("7 lines read, 3 delivery events taken, 1 lines refused"),
+        "{said}"
+    );
+    assert!(!said.contains("jane"), "{said}");
+    // The rest of the line, a mail more, rotation, and a mail in the new file: all while nobody read.
+    append(&log, after);
+    append(&log, &lines(3));
+    std::fs::rename(&log, folder.join("mail.log.1")).unwrap();
+    append(&log, &lines(4));
+    let (good, said) = read(&[]);
+    assert!(good && said.contains("10 lines read, 5 delivery events taken, 0 lines refused"), "{said}");
+    let (good, said) = read(&[]);
+    assert!(good && said.contains("0 lines read, 0 delivery events taken"), "{said}");
+    let query = "?recipient_domain=clinic.test";
+    let first = delivered(system, query, 4).await;
+    // From the start again, without the position: nothing doubles.
+    for file in ["mail.log.1", "mail.log"] {
+        let state = folder.join("again.json");
+        let file = folder.join(file);
+        let again = ["postfix", file.to_str().unwrap(), "--local-part", "--state", state.to_str().unwrap()];
+        import(system, &again);
+    }
+    wait_until(|| system.metric("trueopen_loader_lag_records"), |lag| *lag == 0.0).await;
+    let mut again = delivered(system, query, 4).await;
+    again["to"] = first["to"].clone();
+    again["from"] = first["from"].clone();
+    assert_eq!(again, first);
+    assert_eq!((&first["sent"], &first["rates"]["delivery"]), (&json!(4), &json!(1.0)));
+    let latency = system.api().json("/v1/accounts/demo/reports/latency?by=mailbox_provider").await;
+    assert_eq!(
+        (&latency["rows"][0]["key"], &latency["rows"][0]["p50"]),
+        (&json!("google_workspace"), &json!(2.0))
+    );
+    let timeline = system.api().json("/v1/accounts/demo/messages/log-1/timeline").await;
+    let original = timeline["events"][1]["original"].as_str().unwrap().to_owned();
+    assert!(original.contains("to=<[address]>, relay=aspmx.l.google.com"), "{original}");
+}
+
+/// Mails through a real Postfix: one arrives, one finds nobody, one a full mailbox.
+async fn through_postfix(system: &System, postfix: &Postfix) {
+    for name in ["good", "nobody", "full"] {
+        let body = json!({"message_id": format!("m-{name}"), "campaign": "postfix", "recipient_domain": "mailbox.test",
+            "html": "<p><a href=\"https://example.com/\">Hello</a></p>"});
+        let (status, tracked) =
+            system.api().send(reqwest::Method::POST, "/v1/accounts/demo/instrument", &body).await;
+        assert!(status.is_success(), "{tracked}");
+        let html = tracked["html"].as_str().unwrap();
+        let mail = format!(
+            "From: news@sender.test\nTo: {name}@mailbox.test\nMessage-ID: <m-{name}@sender.test>\nSubject: test\n\
+             MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n{html}"
+        );
+        postfix.send(&format!("{name}@mailbox.test"), &mail);
+    }
+    // The three, and Postfix's own two notices of what failed.
+    postfix.wait_for(": removed", 5);
+    let log = postfix.log_file();
+    let (good, said) = import(system, &["postfix", log.to_str().unwrap(), "--local-part"]);
+    assert!(
+        good && said.contains("6 delivery events taken, 0 lines refused"),
+        "{said}\n{}",
+        std::fs::read_to_string(&log).unwrap()
+    );
+    let query = "?recipient_domain=mailbox.test";
+    let summary = delivered(system, query, 1).await;
+    assert_eq!(summary["sent"], 3);
+    assert_eq!(summary["bounced"], json!({"hard": 1, "soft": 1, "block": 0, "undetermined": 0}));
+    let path = format!("/v1/accounts/demo/reports/breakdown{query}&by=bounce_reason");
+    let reasons = system.api().json(&path).await;
+    let mut keys: Vec<_> =
+        reasons["rows"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["mailbox_full", "no_such_user"]);
+    let latency = system.api().json(&format!("/v1/accounts/demo/reports/latency{query}")).await;
+    assert_eq!(latency["rows"][0]["messages"], 1);
+
+    // What arrived is the instrumented mail: its pixel counts.
+    let mailbox = postfix.mailbox();
+    let url = mailbox.split('"').find(|part| part.contains("/o/")).unwrap().replace("&amp;", "&");
+    assert!(reqwest::get(url).await.unwrap().status().is_success());
+    let opened = |summary: &Value| {
+        summary["opens"]["unknown"]["unique"].as_u64().unwrap()
+            + summary["opens"]["automated"]["unique"].as_u64().unwrap()
+            + summary["opens"]["human"]["unique"].as_u64().unwrap()
+            == 1
+    };
+    wait_until(|| async { system.api().summary(query).await }, opened).await;
+}
+
+#[tokio::test]
+async fn logs_become_delivery_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let system = System::start(&dir.path().join("data"));
+    in_pieces(&system, dir.path()).await;
+    if let Some(postfix) = Postfix::start() {
+        through_postfix(&system, &postfix).await;
+    }
+    system.stop();
+}
