@@ -1,0 +1,55 @@
+// Who looks at the mail that is no reader: who, when after delivery, at which domains, and what had to be judged again.
+
+import { hits, narrowing, rule, source, suspects } from './clickhouse';
+import { COLOURS, begin, chart, number, rows } from './panels';
+
+const MACHINES = `${hits('report_machines')}\nWHERE $__conditionalAll(has(splitByChar(',', trim(BOTH '{}' FROM decodeURLComponent('\${source:percentencode}'))), source), $source)`;
+const span = (name: string) =>
+  `multiIf(${name} < 60, concat(toString(${name}), ' s'), ${name} < 3600, concat(toString(intDiv(${name}, 60)), ' min'), ` +
+  `${name} < 86400, concat(toString(intDiv(${name}, 3600)), ' h'), concat(toString(intDiv(${name}, 86400)), ' d'))`;
+
+export const scanners = () =>
+  begin('scanners', 'Machines that look at mail: gateways, prefetching providers, scripts.', 'now-30d')
+    .variables([...narrowing(), source()])
+    .withPanel(number({ title: 'Hits by machines', says: 'Requests of every kind that machines made.', defined: ['machine hits'], unit: 'hits', width: 6 }, `SELECT sum(hits) AS hits FROM ${MACHINES}`, COLOURS.automated))
+    .withPanel(number({ title: 'Recipient domains with scanners', says: 'Domains whose mail a gateway looked at.', defined: ['machine hits', 'source'], unit: 'short', width: 6 }, `SELECT uniqExactIf(recipient_domain, class = 'scanners') AS domains FROM ${MACHINES}`, COLOURS.automated))
+    .withPanel(number({ title: 'Links no reader can see, followed', says: 'Hits on trap links: only a machine finds one.', defined: ['machine hits'], unit: 'hits', width: 6 }, `SELECT sum(traps) AS traps FROM ${MACHINES}`, COLOURS.bounced))
+    .withPanel(number({ title: 'Unsubscribes asked by machines', says: 'Those in force. Look at them below: some are genuine, sent by a mailbox provider for its user.', defined: ['suspect unsubscribe'], unit: 'mails', width: 6 }, `SELECT count() AS unsubscribes FROM ${suspects()} AND isNull(reversed_at)`, COLOURS.complained))
+    .withPanel(
+      rows(
+        { title: 'Who looks', says: 'Each machine with its hits, the mails it looked at, and how soon after delivery (median over its domains).', defined: ['source', 'machine hits', 'time after delivery'], unit: 'hits', width: 12 },
+        `SELECT source AS Machine, any(class) AS Class, sum(hits) AS Hits, sum(opens) AS Opens, sum(clicks) AS Clicks, sum(messages) AS Mails, count() AS Domains, ` +
+          `quantileExactWeighted(0.5)(seconds_after_median, hits) AS "After delivery"\nFROM ${MACHINES}\nGROUP BY source ORDER BY Hits DESC, Machine LIMIT 100`,
+        { 'After delivery': 's' },
+      ),
+    )
+    .withPanel(
+      chart(
+        { title: 'When hits come after delivery', says: 'Each bar begins at its label and ends where the next begins. Scanners come within seconds, people within hours.', defined: ['time after delivery', 'actor'], unit: 'hits', height: 9 },
+        `SELECT ${span('from_seconds')} AS "From", scanners AS Scanners, apple AS Apple, google AS Google, other AS "Other machines", of_unknown AS "Nobody can tell", human AS People\n` +
+          `FROM ${hits('report_after_delivery')}\nORDER BY from_seconds`,
+        { Scanners: COLOURS.bounced, Apple: COLOURS.automated, Google: COLOURS.deferred, 'Other machines': COLOURS.complained, 'Nobody can tell': COLOURS.unknown, People: COLOURS.human },
+      ),
+    )
+    .withPanel(
+      rows(
+        { title: 'Whose mail is looked at', says: 'Machine and recipient domain, the most hits first.', defined: ['machine hits', 'time after delivery'], unit: 'hits', width: 12 },
+        `SELECT recipient_domain AS "Recipient domain", source AS Machine, hits AS Hits, messages AS Mails, seconds_after_median AS "After delivery"\nFROM ${MACHINES}\nORDER BY hits DESC, recipient_domain, source LIMIT 500`,
+        { 'After delivery': 's' },
+      ),
+    )
+    .withPanel(
+      rows(
+        { title: 'Judged again', says: 'Hits whose verdict was revised: what was said first, what is said now. Many keep who and source and gain reasons.', defined: ['correction'], unit: 'hits', width: 12 },
+        `SELECT first_actor AS "Said first", first_source AS "First source", actor AS "Said now", source AS "Source now", hits AS Hits\nFROM ${hits('report_corrections')}\n` +
+          `ORDER BY first_actor != actor DESC, hits DESC, first_source, source LIMIT 200`,
+      ),
+    )
+    .withPanel(
+      rows(
+        { title: 'Unsubscribes to look at', says: 'Asked by what looks like a machine. Each is in force until you reverse it through the API.', defined: ['suspect unsubscribe'], unit: 'short' },
+        `SELECT received_at AS Time, message_id AS Message, campaign AS Campaign, if(isNull(reversed_at), 'in force', 'reversed') AS Standing, ` +
+          `${rule('reasons')} AS Reasons\nFROM ${suspects()}\nORDER BY received_at DESC, message_id LIMIT 500`,
+        { Time: 'dateTimeAsIso' },
+      ),
+    );

@@ -1,0 +1,128 @@
+//! The plugin's back-end macros. `tests/grafana/expansions.ndjson` is what the plugin's own code made of the statements; the
+//! test below compares it where Go is. After a change of the dashboards delete it and run with `UPDATE_EXPANSIONS=1`.
+
+use super::{FROM, INTERVAL, TO};
+use crate::seed::seed;
+use crate::world::World;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/grafana")
+}
+
+static KNOWN: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(|| {
+    let text = std::fs::read_to_string(folder().join(FILE)).unwrap_or_default();
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["sql"].as_str().unwrap().to_owned(), line["expanded"].as_str().unwrap().to_owned())
+    };
+    Mutex::new(text.lines().map(line).collect())
+});
+const FILE: &str = "expansions.ndjson";
+
+/// A statement without macros. One that has none is itself.
+pub(super) fn expanded(statement: &str) -> String {
+    if !statement.contains("$__") {
+        return statement.to_owned();
+    }
+    let mut known = KNOWN.lock().unwrap();
+    if let Some(expanded) = known.get(statement) {
+        return expanded.clone();
+    }
+    assert!(
+        std::env::var_os("UPDATE_EXPANSIONS").is_some(),
+        "{FILE} does not have this statement; UPDATE_EXPANSIONS=1 with Go adds it\n{statement}"
+    );
+    let expanded = by_plugin(&[statement.to_owned()]).expect("UPDATE_EXPANSIONS needs Go").remove(0);
+    known.insert(statement.to_owned(), expanded.clone());
+    let lines =
+        known.iter().map(|(sql, expanded)| format!("{}\n", json!({"sql": sql, "expanded": expanded})));
+    std::fs::write(folder().join(FILE), lines.collect::<String>()).unwrap();
+    expanded
+}
+
+/// The plugin's code as a program, built once; `None`, with a line that says why, where it can't be had.
+#[expect(clippy::print_stdout, reason = "a test that leaves something out says so")]
+static PLUGIN: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grafana-macros");
+    let mut build = Command::new("go");
+    build.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(".").current_dir(folder().join("macros"));
+    match build.output() {
+        Ok(output) if output.status.success() => return Some(program),
+        Ok(output) => {
+            println!("skipped: the plugin's code can't be built: {}", String::from_utf8_lossy(&output.stderr))
+        }
+        Err(_) => {
+            println!("skipped: there is no Go to run the plugin's own code; what it made before was used")
+        }
+    }
+    None
+});
+
+/// What the plugin's code makes of statements.
+fn by_plugin(statements: &[String]) -> Option<Vec<String>> {
+    let mut go = Command::new(PLUGIN.as_ref()?).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = go.stdin.take().unwrap();
+    let lines: String = statements
+        .iter()
+        .map(|sql| {
+            format!("{}\n", json!({"sql": sql, "from_ms": FROM, "to_ms": TO, "interval_ms": INTERVAL}))
+        })
+        .collect();
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+    let output = go.wait_with_output().unwrap();
+    let _ = writer.join();
+    assert!(output.status.success(), "the plugin's code failed");
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answer = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        answer["sql"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    };
+    Some(answers.lines().map(answer).collect())
+}
+
+#[test]
+fn the_checked_in_expansions_are_what_the_plugins_code_makes() {
+    let known = KNOWN.lock().unwrap().clone();
+    assert!(known.len() > 20, "{FILE} has {} lines", known.len());
+    let statements: Vec<_> = known.keys().cloned().collect();
+    let Some(made) = by_plugin(&statements) else { return };
+    for (statement, made) in statements.iter().zip(made) {
+        assert_eq!(known[statement], made);
+        assert!(!made.contains("$__"), "{made}");
+    }
+}
+
+/// The one published Go module of the plugin is of its version 1; versions since 4 write times in another way. Both ways
+/// choose the same rows: `published` is what version 4's own tests expect, for the window of those tests.
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_versions_of_the_plugin_write_the_same_times_differently() {
+    let world = World::new().await;
+    seed().insert(&world).await;
+    for (older, published) in [
+        ("toDateTime(intDiv(1415792726371,1000))", "toDateTime(1415792726)"),
+        ("toDateTime(intDiv(1447328726371,1000))", "toDateTime(1447328726)"),
+    ] {
+        let answer = super::ask(
+            &world,
+            &format!(
+                "SELECT {older} = {published} AND {older} = toDateTime('{}', 'UTC')",
+                if older.contains("14157") { "2014-11-12 11:45:26" } else { "2015-11-12 11:45:26" }
+            ),
+        )
+        .await;
+        assert_eq!(answer["data"][0][0], 1, "{older} {published}");
+    }
+    let (from, to) = (FROM / 1000, TO / 1000);
+    let counts = |filter: String| format!("SELECT count(), min(at), max(at) FROM deliveries WHERE {filter}");
+    let older = super::ask(&world, &counts(format!("at >= '{from}' AND at <= '{to}'"))).await;
+    let newer =
+        super::ask(&world, &counts(format!("at >= toDateTime({from}) AND at <= toDateTime({to})"))).await;
+    assert_eq!(older["data"], newer["data"]);
+    assert!(older["data"][0][0].as_u64().unwrap() > 20);
+}
