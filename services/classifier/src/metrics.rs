@@ -175,6 +175,15 @@ pub(crate) static NEIGHBOURS_CROWDED_OUT: LazyLock<IntCounter> = LazyLock::new(|
     .expect("the name is registered once")
 });
 
+/// Hits let go before their time because their network or domain had too many.
+pub(crate) static NEIGHBOURS_FOLDED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_neighbours_folded_hits_total",
+        "hits of one network or domain let go early because it had too many; only hits that come late could miss them"
+    )
+    .expect("the name is registered once")
+});
+
 /// Signals appended.
 pub(crate) static SIGNALS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(

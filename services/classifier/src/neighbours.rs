@@ -62,6 +62,7 @@ pub struct Neighbours {
     newest: i64,
     hits: usize,
     crowded_out: u64,
+    folded: u64,
 }
 
 type Key = (AccountNumber, Ground, Hashed);
@@ -77,7 +78,7 @@ struct Held {
 #[derive(Debug)]
 enum AnyGround {
     Client(ClientGround),
-    Domain(DomainGround),
+    Domain(Box<DomainGround>),
 }
 
 /// A rise to be told: to which message, what, about which second and address, how much.
@@ -103,6 +104,7 @@ impl Neighbours {
             newest: i64::MIN,
             hits: 0,
             crowded_out: 0,
+            folded: 0,
         }
     }
 
@@ -122,7 +124,7 @@ impl Neighbours {
         let held = self.grounds.entry(key).or_insert_with(|| Held {
             ground: match record.ground {
                 Ground::Client => AnyGround::Client(ClientGround::default()),
-                Ground::Domain => AnyGround::Domain(DomainGround::default()),
+                Ground::Domain => AnyGround::Domain(Box::default()),
             },
             newest: second,
             until: i64::MIN,
@@ -142,7 +144,7 @@ impl Neighbours {
             AnyGround::Client(ground) => ground.take(record, second, policy, tell),
             AnyGround::Domain(ground) => ground.take(record, second, policy, tell),
         }
-        held.forget_before(held.newest - hold);
+        self.folded += held.forget_before(held.newest - hold) as u64;
         self.hits += held.len();
         self.crowd_out(key);
         Taken::InTime
@@ -158,6 +160,20 @@ impl Neighbours {
     #[must_use]
     pub fn crowded_out(&self) -> u64 {
         self.crowded_out
+    }
+
+    /// How many hits left their ground before their time because it had too many.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let grounds: usize = self.grounds.values().map(Held::heap_bytes).sum();
+        let entry = size_of::<(Key, Held)>() + 1;
+        grounds + self.grounds.capacity() * entry + self.ends.capacity() * size_of::<(i64, Key)>()
     }
 
     /// The newest time in any record so far, in milliseconds.
@@ -210,10 +226,18 @@ impl Held {
         }
     }
 
-    fn forget_before(&mut self, second: i64) {
+    /// Lets go of what is older; of the oldest beyond the bound as well, and says how many those were.
+    fn forget_before(&mut self, second: i64) -> usize {
         match &mut self.ground {
             AnyGround::Client(ground) => ground.forget_before(second, MOST_ON_A_GROUND),
             AnyGround::Domain(ground) => ground.forget_before(second, MOST_ON_A_GROUND),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match &self.ground {
+            AnyGround::Client(ground) => ground.heap_bytes(),
+            AnyGround::Domain(ground) => size_of::<DomainGround>() + ground.heap_bytes(),
         }
     }
 }

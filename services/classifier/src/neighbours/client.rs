@@ -30,10 +30,19 @@ impl ClientGround {
         self.touches.len()
     }
 
-    /// Lets go of what is older, and of the oldest beyond so many.
-    pub(super) fn forget_before(&mut self, second: i64, most: usize) {
+    /// Lets go of what is older, and of the oldest beyond so many; how many those were.
+    pub(super) fn forget_before(&mut self, second: i64, most: usize) -> usize {
         let old = self.touches.partition_point(|touch| touch.second < second);
-        self.touches.drain(..old.max(self.touches.len().saturating_sub(most)));
+        self.touches.drain(..old);
+        let over = self.touches.len().saturating_sub(most);
+        self.touches.drain(..over);
+        over
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let ids: usize = self.touches.iter().map(|touch| touch.message_id.len()).sum();
+        ids + self.touches.capacity() * size_of::<Touch>()
     }
 
     pub(super) fn take(

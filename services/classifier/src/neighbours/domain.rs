@@ -33,12 +33,23 @@ impl DomainGround {
         self.followed.len() + self.loaded.len()
     }
 
-    /// Lets go of what is older, and of the oldest beyond so many.
-    pub(super) fn forget_before(&mut self, second: i64, most: usize) {
+    /// Lets go of what is older, and of the oldest beyond so many; how many those were.
+    pub(super) fn forget_before(&mut self, second: i64, most: usize) -> usize {
         let old = self.followed.partition_point(|followed| followed.second < second);
-        self.followed.drain(..old.max(self.followed.len().saturating_sub(most)));
+        self.followed.drain(..old);
+        let over = self.followed.len().saturating_sub(most);
+        self.followed.drain(..over);
+        // Of each minute no more are kept than decide, so these are few.
         let old = self.loaded.partition_point(|(minute, _)| *minute < second.div_euclid(60));
-        self.loaded.drain(..old.max(self.loaded.len().saturating_sub(most)));
+        self.loaded.drain(..old);
+        over
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let ids: usize = self.followed.iter().map(|followed| followed.message_id.len()).sum();
+        ids + self.followed.capacity() * size_of::<Followed>()
+            + self.loaded.capacity() * size_of::<(i64, u64)>()
     }
 
     pub(super) fn take(

@@ -40,7 +40,7 @@ pub struct Config {
     pub retry_first: Duration,
     /// The longest wait between tries.
     pub retry_cap: Duration,
-    /// So many hits at most are held to be compared with, shared evenly by the partitions; about 150 bytes each. Beyond it
+    /// So many hits at most are held to be compared with, shared evenly by the partitions; about 200 bytes each. Beyond it
     /// the networks and domains that were touched longest ago are let go
     /// (`trueopen_classifier_neighbours_crowded_out_total`): what comes late for them finds no neighbours.
     pub live_hits: usize,
@@ -87,8 +87,9 @@ struct Part {
     trail: Trail,
     /// Where a restart begins.
     position: u64,
-    /// So many grounds that were crowded out are counted.
+    /// So many grounds that were crowded out are counted, and so many hits that left full ones.
     crowded_out: u64,
+    folded: u64,
 }
 
 impl Comparer {
@@ -170,6 +171,7 @@ impl Comparer {
                 trail: Trail::default(),
                 position,
                 crowded_out: 0,
+                folded: 0,
             };
             self.parts.insert(partition, part);
             self.worker.start(partition);
@@ -275,6 +277,9 @@ impl Comparer {
             let crowded_out = part.neighbours.crowded_out();
             metrics::NEIGHBOURS_CROWDED_OUT.inc_by(crowded_out - part.crowded_out);
             part.crowded_out = crowded_out;
+            let folded = part.neighbours.folded();
+            metrics::NEIGHBOURS_FOLDED.inc_by(folded - part.folded);
+            part.folded = folded;
         }
     }
 

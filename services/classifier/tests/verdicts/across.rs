@@ -125,6 +125,9 @@ fn proxies_that_carry_people_are_never_counted() {
         let verdicts = mailing.judged();
         assert!(verdicts.keys().all(|event| fired(&verdicts, event, "fanout").is_none()), "{agent}");
     }
+    // A company's web proxy: Zscaler's hub carries the clicks of all its customers' staff.
+    let zscaler = "165.225.72.9";
+    all(&Mailing::default().clicks(30, 160, |_| zscaler.to_owned(), &json!({})).judged(), "human", "chrome");
     // A proxy in front of the tracker that it was not told of: everybody has its address.
     for inner in ["10.0.0.7", "127.0.0.1", "fd00::7"] {
         let verdicts = Mailing::default().clicks(30, 160, |_| inner.to_owned(), &json!({})).judged();
@@ -151,6 +154,16 @@ fn a_browser_that_loads_ahead_and_a_providers_server_are_nobodys_neighbours() {
     let verdicts = mailing.judged();
     assert!(verdicts.keys().all(|event| fired(&verdicts, event, "fanout").is_none()));
     assert!(verdicts.keys().all(|event| fired(&verdicts, event, "suspect_unsubscribe").is_none()));
+}
+
+#[test]
+fn a_rented_address_needs_fewer_readers() {
+    let program = json!({"ua": "AgentNobodyKnows/1"});
+    all(&Mailing::default().clicks(12, 400, office, &program).judged(), "unknown", "unknown");
+    let rented = |_: i64| "3.5.140.9".to_owned();
+    all(&Mailing::default().clicks(12, 400, rented, &program).judged(), "automated", "scanner_fanout");
+    // Against a person's agent it leaves the answer open: a company's tunnel ends in a data centre too.
+    all(&Mailing::default().clicks(12, 400, rented, &json!({})).judged(), "unknown", "unknown");
 }
 
 #[test]

@@ -226,6 +226,14 @@ fn of_two_clients_on_one_link_the_one_with_a_sign_of_a_machine_is_suspected() {
     let verdicts = scanner(0).click(2, 4000, HOME, CHROME).judged();
     verdicts.is("click4000", "human", "chrome").is("click0", "automated", "microsoft_safelinks");
     assert!(verdicts.fired("click0", "two_clients") && !verdicts.fired("click4000", "two_clients"));
+    // So is one in a data centre, and the reader at home is not; alone it is only noted.
+    let rented = "3.5.140.9";
+    let verdicts = Mail::of_links(9).click(2, 0, rented, CHROME).click(2, 4_000, HOME, CHROME).judged();
+    assert!(verdicts.fired("click0", "two_clients") && verdicts.fired("click0", "data_centre"));
+    verdicts.is("click4000", "human", "chrome");
+    assert_ne!(verdicts.0["click0"]["actor"], "human");
+    let verdicts = Mail::of_links(9).click(2, 0, rented, CHROME).click(3, 4_000, HOME, CHROME).judged();
+    assert!(!verdicts.fired("click0", "two_clients") && verdicts.fired("click0", "data_centre"));
     // Too far apart, and by itself, it is only an address.
     scanner(0).click(2, 20_000, HOME, CHROME).judged().is("click0", "unknown", "unknown");
     // Two people with one mail.

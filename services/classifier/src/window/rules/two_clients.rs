@@ -5,7 +5,7 @@ use engagement::Kind;
 /// Two clients on one link within seconds, and this one shows a sign of a machine.
 ///
 /// Evidence: gateways that rewrite links analyse them at the click, beside or before the reader's own browser
-/// (classification.md: Safe Links, Cisco, Check Point).
+/// (classification.md: Safe Links, Cisco, Check Point). An address in a data centre is such a sign.
 ///
 /// Known false positives: a mail that two people read at once, forwarded or behind one address: without a sign of a
 /// machine it says nothing about either, and never anything about the other.
