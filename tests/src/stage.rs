@@ -54,11 +54,25 @@ impl Stage {
         }
     }
 
+    /// Suspends it, as a machine does that is moved or swaps; it goes on at [`Stage::resume`].
+    pub fn suspend(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.running.as_ref().unwrap().id()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
     /// Asks it to stop, as an orchestrator does; the exit must be clean.
     pub fn stop(mut self) {
+        self.signal(rustix::process::Signal::TERM);
         let mut running = self.running.take().unwrap();
-        let id = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = running.try_wait().unwrap() {

@@ -32,7 +32,7 @@ pub use facts::{Facts, HEADERS_READ};
 pub use file::{FileSummary, classify_file};
 pub use finding::{Finding, Scope, Weight};
 pub use matched::Matched;
-pub use message::{Kept, Message, Revised};
+pub use message::{DELIVERY_COUNTS_MS, Delivery, Kept, Message, Revised};
 pub use neighbours::{NEIGHBOURS_HOLD_MS, Neighbours, Taken, neighbours};
 pub use rules::{RULES, Rule};
 pub use ruleset::{BUILTIN_FILES, Judgement, Ruleset};

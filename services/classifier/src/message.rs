@@ -11,6 +11,22 @@ use crate::window::{Identified, Marks, Placed, Seen, Told, Window};
 use engagement::{Signal, Timestamp, Verdict};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+/// So far from a hit, before or after it, a delivery counts; and so long after we heard of it. What is not remembered for
+/// longer must not decide for longer either: else a restart would end with other verdicts.
+pub const DELIVERY_COUNTS_MS: i64 = 3_600_000;
+
+/// So many deliveries of one message are known at most; of more the last.
+const MOST_DELIVERIES: usize = 8;
+
+/// One delivery of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// When the receiving server took it.
+    pub at: Timestamp,
+    /// When we were told.
+    pub heard: Timestamp,
+}
+
 /// What is kept of a hit so that it can be judged again.
 pub trait Kept: Identified {
     /// The hit as rules see it. Whatever `seen` holds is not kept twice.
@@ -36,7 +52,8 @@ pub struct Revised<'a, T> {
 #[derive(Debug)]
 pub struct Message<T> {
     window: Window<Live<T>>,
-    delivered_at: Option<Timestamp>,
+    /// When it was delivered, and when we heard of that. More than one is rare.
+    delivered: Vec<Delivery>,
     told: Told,
 }
 
@@ -59,7 +76,7 @@ impl<T: Identified> Identified for Live<T> {
 
 impl<T> Default for Message<T> {
     fn default() -> Self {
-        Self { window: Window::default(), delivered_at: None, told: Told::default() }
+        Self { window: Window::default(), delivered: Vec::new(), told: Told::default() }
     }
 }
 
@@ -88,12 +105,19 @@ impl<T: Kept> Message<T> {
         }
     }
 
-    /// Takes the time of a delivery; the earliest one counts. Calls back with the verdicts that it corrects.
-    pub fn delivered(&mut self, at: Timestamp, ruleset: &Ruleset, say: impl FnMut(Revised<'_, T>)) {
-        if self.delivered_at.is_some_and(|known| known <= at) {
-            return;
+    /// Takes a delivery, which counts for hits within [`DELIVERY_COUNTS_MS`] of it; of several the earliest. Calls back
+    /// with the verdicts that it corrects.
+    pub fn delivered(&mut self, delivery: Delivery, ruleset: &Ruleset, say: impl FnMut(Revised<'_, T>)) {
+        match self.delivered.iter_mut().find(|known| known.at == delivery.at) {
+            Some(known) if known.heard >= delivery.heard => return,
+            Some(known) => known.heard = delivery.heard,
+            None => {
+                if self.delivered.len() >= MOST_DELIVERIES {
+                    self.delivered.remove(0);
+                }
+                self.delivered.push(delivery);
+            }
         }
-        self.delivered_at = Some(at);
         self.review(ruleset, say);
     }
 
@@ -164,7 +188,12 @@ impl<T: Kept> Message<T> {
     }
 
     fn with_delivery<'a>(&self, facts: Facts<'a>) -> Facts<'a> {
-        Facts { delivered_at: self.delivered_at.or(facts.delivered_at), ..facts }
+        let counts = |delivery: &&Delivery| {
+            let apart = |at: Timestamp| facts.received_at.since(at);
+            apart(delivery.at).abs() <= DELIVERY_COUNTS_MS && apart(delivery.heard) <= DELIVERY_COUNTS_MS
+        };
+        let delivered_at = self.delivered.iter().filter(counts).map(|delivery| delivery.at).min();
+        Facts { delivered_at: delivered_at.or(facts.delivered_at), ..facts }
     }
 
     /// Judges the hit at a place, and says so if it must or if the verdict is another than was said last.

@@ -3,7 +3,7 @@
 //! - A batch's verdicts, its dead letters and the position behind it are made durable together ([`stream::Worker`]): over
 //!   Kafka in one transaction; over the journal the position last, so a stop at any point costs repeats, never events.
 //! - What the classified topic says is the stage's memory, one for each partition ([`part`]). When a partition is assigned,
-//!   at a start or because the group changed, what was said of messages that are still live is read back, from an hour of
+//!   at a start or because the group changed, what was said of messages that are still live is read back, from two hours of
 //!   record times behind. So an outage, another order of hits and delivery events or a newer ruleset end the same.
 //! - One (event, revision) never says two things. Revisions are counted from what was read back, so two that differ would
 //!   need an author whom the reader did not read. Over Kafka none is left: the partition's position is asked for with
@@ -20,6 +20,8 @@ pub mod compare;
 mod kept;
 mod live;
 mod part;
+#[cfg(test)]
+mod replays;
 mod route;
 mod say;
 mod trail;
@@ -409,7 +411,7 @@ impl Classifier {
         }
         for (partition, next, records) in ends(&followed.records) {
             let Some(part) = self.parts.get_mut(&partition) else { continue };
-            part.said.pass(part.live.newest(), next, records);
+            part.said.pass(part.live.progress(), next, records);
             if let Some(begin) = part.said.begin(part.live.newest(), most) {
                 self.said.commit(partition, begin)?;
             }

@@ -7,6 +7,7 @@ mod fanout;
 mod oracle;
 mod place;
 mod refused;
+mod takeover;
 
 use acceptance::{Api, Broker, Stage, free_port, wait_until};
 use place::{Place, TURN, engine};

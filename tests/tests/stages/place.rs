@@ -89,11 +89,26 @@ impl Place {
         program.output()
     }
 
+    /// Starts a stage beside another of its kind, in a place of its own.
+    pub(crate) fn start_beside(&self, stage: &'static str, name: &str) -> Stage {
+        let dir = self.dir.join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        Stage::start(stage, &dir, &self.variables)
+    }
+
     /// Runs a command to its end; what it printed.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let (done, said) = self.tried(arguments);
+        assert!(done, "{arguments:?}: {said}");
+        said
+    }
+
+    /// Runs a command to its end: whether it succeeded, and what it printed or else said.
+    pub(crate) fn tried(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.output(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let done = output.status.success();
+        let said = if done { output.stdout } else { [output.stdout, output.stderr].concat() };
+        (done, String::from_utf8(said).unwrap().trim().to_owned())
     }
 }
 

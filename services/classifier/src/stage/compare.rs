@@ -7,6 +7,7 @@
 //!   takes.
 //! - Consumed = compared + late + dead-lettered, on the counters; what was read back counts again.
 
+use super::live::HOLD_MS;
 use super::route::{Dead, read};
 use super::trail::Trail;
 use super::{StageError, ends};
@@ -168,7 +169,7 @@ impl Comparer {
             info!(partition, records = end.saturating_sub(position), "neighbours are read back");
             let part = Part {
                 neighbours: Neighbours::new(usize::MAX),
-                trail: Trail::default(),
+                trail: Trail::new(HOLD_MS),
                 position,
                 crowded_out: 0,
                 folded: 0,

@@ -6,7 +6,7 @@
 
 use super::kept::{Keeper, KeptHit};
 use crate::facts::Facts;
-use crate::message::{Message, Revised};
+use crate::message::{DELIVERY_COUNTS_MS, Delivery, Message, Revised};
 use crate::metrics;
 use crate::neighbours::neighbours;
 use crate::ruleset::Ruleset;
@@ -19,10 +19,20 @@ use uuid::Uuid;
 
 /// How long a message is held after it was last touched, in the progress of record times: twice the window, so that
 /// what lies in a window is held whatever the order in which it came.
-pub(super) const HOLD_MS: i64 = 3_600_000;
+pub(super) const HOLD_MS: i64 = DELIVERY_COUNTS_MS;
+
+/// How far behind the newest record time verdicts are read back: for a message that is held, its window; and behind that
+/// what had left the window and rules over it still look at.
+pub(super) const SAID_BACK_MS: i64 = 2 * HOLD_MS;
+
+/// How far behind the newest record time delivery events are read back: for a hit whose window is held, what counts for it.
+pub(super) const DELIVERIES_BACK_MS: i64 = SAID_BACK_MS + DELIVERY_COUNTS_MS;
 
 /// How much later a touch must be than the last that was noted to be noted itself.
 const TOUCH_MS: i64 = 60_000;
+
+/// So many deliveries of one message are known beside the last.
+const MOST_BEFORE: usize = 7;
 
 /// A hash of a message's key: shorter than most, and of one length.
 type Key = [u8; 16];
@@ -44,19 +54,31 @@ pub(super) struct Live {
     newest: i64,
     keeper: Keeper,
     messages: HashMap<Key, Held>,
-    deliveries: HashMap<Key, Timestamp>,
+    deliveries: HashMap<Key, Known>,
     /// Signals about messages that are not live: not yet, at a start, or no more.
     early: HashMap<Key, Vec<Signal>>,
-    /// Until when a message is held, as it was said at some touch; only the last word of each counts.
+    /// Until when a message is held, as it was noted at some touch; only the last note of each counts.
     ends: VecDeque<(i64, Key)>,
     delivery_ends: VecDeque<(i64, Key)>,
     early_ends: VecDeque<(i64, Key)>,
+    /// What was said is being read back: how far its times have gone on. Nothing is let go for its age then.
+    restored: Option<i64>,
     /// Events that were read back, while the raw topic may bring them again; `None` when it can't.
     read_back: Option<HashSet<Uuid>>,
 }
 
 struct Held {
     message: Message<KeptHit>,
+    /// Past this it is as if it were not here, whenever it is let go: what a restart would not know must not decide.
+    until: i64,
+    /// What was last noted of that.
+    noted: i64,
+}
+
+/// The deliveries of a message.
+struct Known {
+    last: Delivery,
+    before: Vec<Delivery>,
     until: i64,
 }
 
@@ -73,6 +95,7 @@ impl Live {
             ends: VecDeque::new(),
             delivery_ends: VecDeque::new(),
             early_ends: VecDeque::new(),
+            restored: Some(i64::MIN),
             read_back: None,
         }
     }
@@ -85,6 +108,11 @@ impl Live {
     /// The newest time in any record so far, in milliseconds.
     pub(super) fn newest(&self) -> i64 {
         self.newest
+    }
+
+    /// The same, of what was read back so far while it is.
+    pub(super) fn progress(&self) -> i64 {
+        self.restored.unwrap_or(self.newest)
     }
 
     /// Whether the raw topic may bring events that are read back.
@@ -124,19 +152,31 @@ impl Live {
         if event.kind != DeliveryType::Delivered {
             return said;
         }
-        self.progress(event.received_at);
+        self.newest = self.newest.max(event.received_at.millis());
         let key = key(event.account_number, &event.message_id);
-        let known = self.deliveries.entry(key).or_insert(event.at);
-        *known = event.at.min(*known);
-        self.delivery_ends.push_back((self.newest.saturating_add(HOLD_MS), key));
+        let delivery = Delivery { at: event.at, heard: event.received_at };
+        let until = self.newest.saturating_add(DELIVERIES_BACK_MS);
+        match self.deliveries.get_mut(&key) {
+            Some(known) => {
+                if known.last.at != delivery.at && known.before.len() < MOST_BEFORE {
+                    known.before.push(known.last);
+                }
+                (known.last, known.until) = (delivery, until);
+            }
+            None => drop(self.deliveries.insert(key, Known { last: delivery, before: Vec::new(), until })),
+        }
+        self.delivery_ends.push_back((until, key));
         while self.delivery_ends.len() > self.most
             || self.delivery_ends.front().is_some_and(|(end, _)| *end < self.newest)
         {
-            let Some((_, key)) = self.delivery_ends.pop_front() else { break };
-            self.deliveries.remove(&key);
+            let Some((end, key)) = self.delivery_ends.pop_front() else { break };
+            if self.deliveries.get(&key).is_some_and(|known| known.until == end) {
+                self.deliveries.remove(&key);
+            }
         }
-        if let Some(held) = self.messages.get_mut(&key) {
-            held.message.delivered(event.at, &self.ruleset, |revised| said.push(say(revised)));
+        let newest = self.newest;
+        if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
+            held.message.delivered(delivery, &self.ruleset, |revised| said.push(say(revised)));
         }
         said
     }
@@ -144,14 +184,15 @@ impl Live {
     /// Takes what was found among the neighbours of a message's hits: the verdicts that it corrects.
     pub(super) fn signal(&mut self, signal: Signal) -> Vec<Said> {
         let mut said = Vec::new();
-        self.progress(signal.second);
+        self.newest = self.newest.max(signal.second.millis());
         let key = key(signal.account_number, &signal.message_id);
-        if let Some(held) = self.messages.get_mut(&key) {
+        let newest = self.newest;
+        if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
             held.message.signal(&signal, &self.ruleset, |revised| said.push(say(revised)));
             return said;
         }
         self.early.entry(key).or_default().push(signal);
-        self.early_ends.push_back((self.newest.saturating_add(HOLD_MS), key));
+        self.early_ends.push_back((self.newest.saturating_add(SAID_BACK_MS), key));
         while self.early_ends.len() > self.most
             || self.early_ends.front().is_some_and(|(end, _)| *end < self.newest)
         {
@@ -179,6 +220,10 @@ impl Live {
     /// Judges everything that is live again, after a start: what the verdicts written before did not know yet.
     pub(super) fn review(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
+        self.restored = None;
+        // Of what is not held any more some was not read back, so it would look other than it did.
+        let newest = self.newest;
+        self.messages.retain(|_, held| held.until >= newest);
         for held in self.messages.values_mut() {
             held.message.review(&self.ruleset, |revised| said.push(say(revised)));
         }
@@ -194,40 +239,44 @@ impl Live {
 
     /// Notes that a message was heard of, and lets go of those that were not for long.
     fn touch(&mut self, account: AccountNumber, message_id: &str, at: Timestamp) -> Key {
-        self.progress(at);
+        let at = at.millis();
+        self.newest = self.newest.max(at);
+        self.restored = self.restored.map(|so_far| so_far.max(at));
         let key = key(account, message_id);
-        let held = self.messages.entry(key).or_insert_with(|| {
+        let (now, restoring) = (self.progress(), self.restored.is_some());
+        let end = now.saturating_add(HOLD_MS);
+        let gone = |held: &Held| held.until < now && !restoring;
+        if self.messages.get(&key).is_none_or(gone) {
             let mut message = Message::default();
-            if let Some(at) = self.deliveries.get(&key) {
-                message.delivered(*at, &self.ruleset, |_| ());
+            if let Some(known) = self.deliveries.get(&key) {
+                for delivery in known.before.iter().chain([&known.last]) {
+                    message.delivered(*delivery, &self.ruleset, |_| ());
+                }
             }
             for signal in self.early.remove(&key).unwrap_or_default() {
                 message.signal(&signal, &self.ruleset, |_| ());
             }
-            Held { message, until: i64::MIN }
-        });
-        let end = self.newest.saturating_add(HOLD_MS);
-        // A message that is asked for all the time is not noted each time.
-        if end > held.until.saturating_add(TOUCH_MS) {
-            held.until = end;
-            self.ends.push_back((end, key));
+            self.messages.insert(key, Held { message, until: end, noted: i64::MIN });
         }
-        while self.messages.len() > self.most
-            || self.ends.front().is_some_and(|(end, _)| end.saturating_add(TOUCH_MS) < self.newest)
-        {
+        if let Some(held) = self.messages.get_mut(&key) {
+            held.until = end;
+            // A message that is asked for all the time is not noted each time.
+            if end > held.noted.saturating_add(TOUCH_MS) {
+                held.noted = end;
+                self.ends.push_back((end, key));
+            }
+        }
+        let past = |end: i64| end.saturating_add(TOUCH_MS) < now && !restoring;
+        while self.messages.len() > self.most || self.ends.front().is_some_and(|(end, _)| past(*end)) {
             let Some((end, key)) = self.ends.pop_front() else { break };
-            if self.messages.get(&key).is_some_and(|held| held.until == end) {
+            if self.messages.get(&key).is_some_and(|held| held.noted == end) {
                 self.messages.remove(&key);
-                if end >= self.newest {
+                if end >= now {
                     metrics::CROWDED_OUT.inc();
                 }
             }
         }
         key
-    }
-
-    fn progress(&mut self, at: Timestamp) {
-        self.newest = self.newest.max(at.millis());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the stage knows of one partition: its live messages, and how far back a restart would have to read.
 
-use super::live::{Live, Said};
+use super::live::{DELIVERIES_BACK_MS, Live, SAID_BACK_MS, Said};
 use super::trail::Trail;
 use crate::ruleset::Ruleset;
 use engagement::{DeliveryEvent, Signal};
@@ -55,9 +55,9 @@ impl Part {
             phase: Phase::Deliveries,
             position: assigned.position,
             new_from: assigned.end,
-            delivery: Trail::default(),
-            signals: Trail::default(),
-            said: Trail::default(),
+            delivery: Trail::new(DELIVERIES_BACK_MS),
+            signals: Trail::new(SAID_BACK_MS),
+            said: Trail::new(SAID_BACK_MS),
             assigned: Instant::now(),
             read_back: 0,
         };

@@ -1,17 +1,22 @@
 //! How far back a restart reads a topic again: behind everything that is still live.
 
-use super::live::HOLD_MS;
 use std::collections::VecDeque;
 
 /// Places of one partition of a topic, each with the record time that was the newest when it was passed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trail {
+    hold_ms: i64,
     /// One entry for each second of record time: the newest time then, the next offset, how many records.
     passed: VecDeque<(i64, u64, u64)>,
     records: u64,
 }
 
 impl Trail {
+    /// A trail that reaches so far behind the newest record time.
+    pub(super) fn new(hold_ms: i64) -> Self {
+        Self { hold_ms, passed: VecDeque::new(), records: 0 }
+    }
+
     /// Notes that `records` records up to `next_offset` were dealt with when `newest` was the newest record time.
     pub(super) fn pass(&mut self, newest: i64, next_offset: u64, records: u64) {
         self.records += records;
@@ -23,12 +28,11 @@ impl Trail {
         }
     }
 
-    /// The place that a restart may begin at, if it has moved: record times have gone on by [`HOLD_MS`] since it was
-    /// passed, or more than `most` records lie behind it, and then a restart won't know the oldest.
+    /// The place that a restart may begin at, if it has moved: record times have gone on by so much since it was passed, or more than `most` records lie behind it, and then a restart won't know the oldest.
     pub(super) fn begin(&mut self, newest: i64, most: u64) -> Option<u64> {
         let mut begin = None;
         while let Some((then, next, count)) = self.passed.front().copied() {
-            if self.records <= most && newest.saturating_sub(then) <= HOLD_MS {
+            if self.records <= most && newest.saturating_sub(then) <= self.hold_ms {
                 break;
             }
             self.passed.pop_front();
@@ -49,9 +53,11 @@ impl Trail {
 mod tests {
     use super::*;
 
+    const HOLD_MS: i64 = 3_600_000;
+
     #[test]
     fn a_place_is_let_go_when_time_has_gone_on_or_too_much_lies_behind_it() {
-        let mut trail = Trail::default();
+        let mut trail = Trail::new(HOLD_MS);
         trail.pass(1000, 10, 10);
         trail.pass(1500, 12, 2);
         trail.pass(61_000, 20, 8);

@@ -2,7 +2,7 @@
 //! revision never says two things.
 
 use crate::support::{BARRACUDA, CHROME, GMAIL_PROXY, RULESET, SAFARI};
-use classifier::{Facts, Identified, Kept, Message, Seen};
+use classifier::{Delivery, Facts, Identified, Kept, Message, Seen};
 use engagement::{Kind, Timestamp, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -106,7 +106,9 @@ impl Hit {
 fn rebuilt(hits: &[Hit], said: &Said, delivered: Option<Timestamp>) -> Message<Hit> {
     let mut message = Message::default();
     if let Some(at) = delivered {
-        message.delivered(at, &RULESET, |_| panic!("an empty message has nothing to say"));
+        message.delivered(Delivery { at, heard: at }, &RULESET, |_| {
+            panic!("an empty message has nothing to say")
+        });
     }
     for ((id, _), (client, verdict)) in &said.0 {
         let hit = hits.iter().find(|hit| hit.id == *id).unwrap();
@@ -119,7 +121,7 @@ fn at_once(hits: &[Hit], delivered: Option<Timestamp>) -> Said {
     let mut message = Message::default();
     let mut said = Said::default();
     if let Some(at) = delivered {
-        message.delivered(at, &RULESET, |_| ());
+        message.delivered(Delivery { at, heard: at }, &RULESET, |_| ());
     }
     hits.iter().for_each(|hit| feed(&mut message, hit, &mut said));
     said
@@ -149,7 +151,7 @@ proptest! {
                 1 if next[which] > 0 => feed(message, &hits[(next[which] - 1).min(hits.len() - 1)], &mut said[which]),
                 _ if next[which] <= hits.len() => {
                     if let (Some(at), Some(when)) = (delivered_at, comes(hits)) && when == next[which] {
-                        message.delivered(at, &RULESET, |revised| {
+                        message.delivered(Delivery { at, heard: at }, &RULESET, |revised| {
                             said[which].note(revised.kept.id, revised.judgement.client, revised.judgement.verdict);
                         });
                     }

@@ -92,6 +92,9 @@ impl KafkaConsumer {
         let length = key.len() + payload.len();
         let mut places = self.inner().context().places();
         let place = places.entry(partition).or_default();
+        if place.first.is_some() && offset > place.end {
+            place.gap = Some((place.gap.map_or(place.end, |(from, _)| from), offset));
+        }
         place.first.get_or_insert(offset);
         place.end = place.end.max(offset + 1);
         drop(places);

@@ -137,8 +137,10 @@ pub(super) struct Place {
     pub(super) end: u64,
     /// What was committed here, since it was assigned.
     pub(super) committed: Option<u64>,
-    /// What the brokers last said: one past the newest record.
+    /// What the brokers last said: one past the newest record, or mark of a transaction.
     high: u64,
+    /// What librdkafka last said: everything before it was handed out, or is no record.
+    read_to: u64,
     /// What the brokers last said: where the group stands.
     group: u64,
     /// A gap before a record that came: from and to.
@@ -150,7 +152,10 @@ impl Place {
         if !self.assigned {
             return 0;
         }
-        self.high.saturating_sub(self.committed.unwrap_or(0).max(self.group))
+        let done = self.committed.unwrap_or(0).max(self.group);
+        // Behind the last record may stand marks of transactions, which nobody commits past.
+        let done = if done >= self.end { done.max(self.read_to) } else { done };
+        self.high.saturating_sub(done)
     }
 }
 
@@ -184,6 +189,9 @@ impl ClientContext for Consuming {
         for (partition, told) in &topic.partitions {
             let Ok(partition) = u32::try_from(*partition) else { continue };
             if let Some(place) = places.get_mut(&partition) {
+                if told.fetchq_cnt == 0 {
+                    place.read_to = u64::try_from(told.next_offset).unwrap_or(0);
+                }
                 place.high = u64::try_from(told.hi_offset).unwrap_or(place.high);
                 place.group = u64::try_from(told.committed_offset.max(told.lo_offset)).unwrap_or(place.group);
                 super::lost::in_gap(&self.topic, &self.group, place.gap.take(), told.lo_offset);

@@ -1,0 +1,255 @@
+//! Whatever the batches, the restarts and the partitions, the last verdicts are those of feeding all at once, and no
+//! revision says two things. Partitions in memory; what is written and read back is what the stage writes and reads.
+
+use super::live::Said;
+use super::part::{Part, Phase};
+use crate::ruleset::Ruleset;
+use engagement::{Classified, DeliveryEvent, Hit, Timestamp, message_key};
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use stream::{Assigned, partition};
+use uuid::Uuid;
+
+const START: i64 = 1_793_610_000_000;
+const MINUTE: i64 = 60_000;
+const AGENTS: [&str; 3] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "Mozilla/5.0",
+    "python-requests/2.32.3",
+];
+
+static RULESET: LazyLock<Arc<Ruleset>> = LazyLock::new(|| Arc::new(Ruleset::builtin()));
+
+/// A record of the raw topic or of the delivery topic.
+#[derive(Debug, Clone)]
+enum Fed {
+    Hit(Box<Hit>),
+    Delivery(Box<DeliveryEvent>),
+}
+
+/// What becomes of a partition between two batches.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Nothing,
+    /// Another takes it over.
+    Restart,
+    /// The next batch is judged, never becomes visible, and another takes over.
+    Refused,
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millis(START + millis).unwrap()
+}
+
+fn hit(number: usize, message: usize, kind: usize, at: i64, agent: usize) -> Fed {
+    let kind = ["open", "click", "click", "click", "trap"][kind];
+    let hit = json!({"v": 1, "event_id": Uuid::from_u128(number as u128), "account_number": 7, "kind": kind,
+        "received_at": time(at), "message_id": format!("m{message}"), "recipient_domain": "example.org",
+        "sent_at": time(-3_600_000), "link_index": (kind == "click").then_some(number % 9),
+        "link_count": (kind == "click").then_some(9), "method": "GET", "ip": "203.0.113.7", "ua": AGENTS[agent]});
+    Fed::Hit(serde_json::from_value(hit).unwrap())
+}
+
+fn delivery(number: usize, message: usize, at: i64, before: i64) -> Fed {
+    let event = json!({"v": 1, "account_number": 7, "account": "demo", "event_id": format!("d{number}"),
+        "type": "delivered", "received_at": time(at), "message_id": format!("m{message}"), "at": time(at - before)});
+    Fed::Delivery(serde_json::from_value(event).unwrap())
+}
+
+/// One partition of all topics.
+struct Place {
+    part: Part,
+    /// What was taken so far, of each topic.
+    hits: u64,
+    deliveries: Vec<DeliveryEvent>,
+    said: Vec<Classified>,
+    /// Where a reader begins again.
+    delivery_from: u64,
+    said_from: u64,
+}
+
+impl Place {
+    fn new() -> Self {
+        let assigned = Assigned { partition: 0, position: 0, end: 0 };
+        let part = Part::new(assigned, RULESET.clone());
+        let mut place =
+            Self { part, hits: 0, deliveries: Vec::new(), said: Vec::new(), delivery_from: 0, said_from: 0 };
+        place.take_over();
+        place
+    }
+
+    /// Takes over from whoever was here before.
+    fn take_over(&mut self) {
+        let assigned = Assigned { partition: 0, position: self.hits, end: self.hits };
+        self.part = Part::new(assigned, RULESET.clone());
+        self.part.live.hold_at_most(1000);
+        for (offset, event) in self.deliveries.iter().enumerate().skip(self.delivery_from as usize) {
+            assert!(self.part.delivery(event.clone()).is_empty());
+            self.part.delivery.pass(self.part.live.newest(), offset as u64 + 1, 1);
+        }
+        self.part.phase = Phase::Said { later: Vec::new() };
+        for (offset, classified) in self.said.iter().enumerate().skip(self.said_from as usize) {
+            self.part.live.restore(classified.clone());
+            self.part.said.pass(self.part.live.progress(), offset as u64 + 1, 1);
+        }
+        let corrections = self.part.judge();
+        self.write(corrections);
+    }
+
+    fn write(&mut self, said: Vec<Said>) {
+        for said in said {
+            self.said.push(said.classified);
+            self.part.said.pass(self.part.live.newest(), self.said.len() as u64, 1);
+        }
+        let newest = self.part.live.newest();
+        self.said_from = self.part.said.begin(newest, u64::MAX).unwrap_or(self.said_from);
+        self.delivery_from = self.part.delivery.begin(newest, u64::MAX).unwrap_or(self.delivery_from);
+    }
+
+    fn feed(&mut self, batch: &[Fed], refused: bool) {
+        let mut outputs = Vec::new();
+        for fed in batch {
+            outputs.extend(match fed {
+                Fed::Hit(hit) => self.part.live.hit((**hit).clone(), |_| ()),
+                Fed::Delivery(event) => self.part.delivery((**event).clone()),
+            });
+        }
+        if refused {
+            self.take_over();
+            return self.feed(batch, false);
+        }
+        for fed in batch {
+            match fed {
+                Fed::Hit(_) => self.hits += 1,
+                Fed::Delivery(event) => {
+                    self.deliveries.push((**event).clone());
+                    let next = self.deliveries.len() as u64;
+                    self.part.delivery.pass(self.part.live.newest(), next, 1);
+                }
+            }
+        }
+        self.write(outputs);
+    }
+}
+
+/// Feeds everything, in batches of these sizes with these turns between; all that was said, of each event by revision.
+fn run(
+    fed: &[Fed],
+    partitions: u32,
+    batches: &[(usize, Turn)],
+) -> Result<BTreeMap<u128, BTreeMap<u32, Classified>>, TestCaseError> {
+    let mut places: Vec<Place> = (0..partitions).map(|_| Place::new()).collect();
+    let mut logs: Vec<Vec<Fed>> = vec![Vec::new(); partitions as usize];
+    for one in fed {
+        let key = match one {
+            Fed::Hit(hit) => message_key(hit.account_number, &hit.message_id),
+            Fed::Delivery(event) => message_key(event.account_number, &event.message_id),
+        };
+        logs[partition(&key, partitions) as usize].push(one.clone());
+    }
+    let mut turns = batches.iter().cycle();
+    for (place, log) in places.iter_mut().zip(&logs) {
+        let mut rest = &log[..];
+        while !rest.is_empty() {
+            let (count, turn) = turns.next().copied().unwrap_or((usize::MAX, Turn::Nothing));
+            let (batch, later) = rest.split_at(count.min(rest.len()));
+            rest = later;
+            place.feed(batch, matches!(turn, Turn::Refused));
+            if matches!(turn, Turn::Restart) {
+                place.take_over();
+            }
+        }
+    }
+    let mut said: BTreeMap<u128, BTreeMap<u32, Classified>> = BTreeMap::new();
+    for classified in places.into_iter().flat_map(|place| place.said) {
+        let of_event = said.entry(classified.hit.event_id.as_u128()).or_default();
+        let revision = classified.verdict.revision;
+        let known = of_event.entry(revision).or_insert_with(|| classified.clone());
+        prop_assert_eq!(&*known, &classified, "one revision says two things");
+    }
+    for revisions in said.values() {
+        prop_assert_eq!(
+            revisions.keys().copied().collect::<Vec<_>>(),
+            Vec::from_iter(1..=revisions.len() as u32)
+        );
+    }
+    Ok(said)
+}
+
+/// What was said last of each event, whatever its revision.
+fn last(said: &BTreeMap<u128, BTreeMap<u32, Classified>>) -> BTreeMap<u128, String> {
+    let last = |revisions: &BTreeMap<u32, Classified>| {
+        let Classified { hit, client, verdict, .. } = revisions.values().next_back()?;
+        let reasons: Vec<_> =
+            verdict.reasons.iter().map(|one| format!("{}: {}", one.rule, one.evidence)).collect();
+        Some(format!("{} {client} {:?} {} {reasons:?}", hit.received_at, verdict.actor, verdict.confidence))
+    };
+    said.iter().filter_map(|(event, revisions)| Some((*event, last(revisions)?))).collect()
+}
+
+/// What two runs say differently, for people.
+fn differences(one: &BTreeMap<u128, String>, other: &BTreeMap<u128, String>) -> Vec<String> {
+    let events = one.keys().chain(other.keys());
+    let differing = events.filter(|event| one.get(event) != other.get(event));
+    differing.map(|event| format!("{event}: {:?} is not {:?}", one.get(event), other.get(event))).collect()
+}
+
+fn batches() -> impl Strategy<Value = Vec<(usize, Turn)>> {
+    let turn = prop_oneof![Just(Turn::Nothing), Just(Turn::Restart), Just(Turn::Refused)];
+    prop::collection::vec((1..6usize, turn), 1..8)
+}
+
+/// Hits and deliveries of a few messages within a time, in the order of their times.
+fn feed(minutes: i64, most: usize) -> impl Strategy<Value = Vec<Fed>> {
+    let one =
+        (any::<bool>(), 0..3usize, 0..5usize, 0..minutes * MINUTE, 0..3usize, -40..40i64, any::<bool>());
+    prop::collection::vec(one, 1..most).prop_map(|mut all| {
+        // Half of them come within the seconds of a burst.
+        for (_, _, _, at, _, _, burst) in &mut all {
+            if *burst {
+                *at -= *at % (7 * MINUTE) - *at % 1500;
+            }
+        }
+        all.sort_by_key(|(_, _, _, at, ..)| *at);
+        let fed = |(number, (is_hit, message, kind, at, agent, before, _))| match is_hit {
+            true => hit(number, message, kind, at, agent),
+            false if number % 3 == 0 => delivery(number, message, at, before * 1000),
+            false => hit(number, message, 1, at, 0),
+        };
+        all.into_iter().enumerate().map(fed).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Within one window the order is of no consequence either.
+    #[test]
+    fn any_order_within_a_window_ends_the_same(
+        fed in feed(25, 30),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 30),
+        batches in batches(),
+    ) {
+        let whole = last(&run(&fed, 1, &[])?);
+        let mut shuffled = fed.clone();
+        for (place, other) in order.iter().enumerate().take(fed.len()) {
+            shuffled.swap(place, other.index(fed.len()));
+        }
+        for partitions in [1, 12] {
+            let found = differences(&last(&run(&shuffled, partitions, &batches)?), &whole);
+            prop_assert!(found.is_empty(), "{found:#?}");
+        }
+    }
+
+    /// Over hours, where windows close and a restart reads back a part alone.
+    #[test]
+    fn any_restarts_over_hours_end_the_same(fed in feed(300, 40), batches in batches()) {
+        let whole = last(&run(&fed, 1, &[])?);
+        for partitions in [1, 12] {
+            let found = differences(&last(&run(&fed, partitions, &batches)?), &whole);
+            prop_assert!(found.is_empty(), "{partitions}: {found:#?}");
+        }
+    }
+}
