@@ -16,6 +16,8 @@ pub(crate) const KEY_CREATE: &str = "key.create";
 pub(crate) const KEY_REVOKE: &str = "key.revoke";
 /// Settings were changed.
 pub(crate) const SETTINGS_PUT: &str = "settings.put";
+/// Events were exported.
+pub(crate) const EVENTS_READ: &str = "events.read";
 /// What proves a webhook was set.
 pub(crate) const WEBHOOK_PUT: &str = "webhook.put";
 /// A webhook was taken back.

@@ -122,6 +122,21 @@ pub(crate) struct HitRow {
     clicks_by_source_unique: Vec<(String, u64)>,
 }
 
+/// Visits of people to the links of a label.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct VisitRow {
+    /// The label; empty for links without one.
+    pub(crate) label: String,
+    /// Clicks of people.
+    pub(crate) clicks: u64,
+    /// Messages on days.
+    pub(crate) visits: u64,
+    /// Messages.
+    pub(crate) messages: u64,
+    /// Messages that came on two days or more.
+    pub(crate) returning: u64,
+}
+
 /// How long a group of messages took from sent to delivered.
 #[derive(Debug, Clone, PartialEq, clickhouse::Row, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LatencyRow {

@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod config;
 mod error;
+mod export;
 mod figures;
 pub mod instrument;
 mod metrics;

@@ -1,6 +1,6 @@
 //! The questions that reports ask ClickHouse: a view's name and bound parameters, nothing else.
 
-use crate::figures::{Figures, HitRow, LatencyRow, LinkRow, MessageRow};
+use crate::figures::{Figures, HitRow, LatencyRow, LinkRow, MessageRow, VisitRow};
 use crate::problem::Problem;
 use crate::series::Bucket;
 use crate::window::{By, LatencyBy, Window};
@@ -125,6 +125,25 @@ pub(crate) async fn latency(
          ORDER BY messages DESC, key LIMIT {most: UInt64}",
     );
     let query = bound(query, account, window, &[]).param("by", by.as_str());
+    Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// Visits of people by label, most first; one more than `most` where there are more.
+pub(crate) async fn visits(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    zone: &str,
+    most: u32,
+) -> Result<Vec<VisitRow>, Problem> {
+    let query = client.query(
+        "SELECT ?fields FROM report_visits(
+            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+            mailbox_provider = {mailbox_provider: String}, suppress = {suppress: Array(String)}, tz = {tz: String})
+         ORDER BY visits DESC, label LIMIT {most: UInt64}",
+    );
+    let query = bound(query, account, window, &[]).param("tz", zone);
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }
 

@@ -97,7 +97,7 @@ pub(super) struct AuditDocument {
     id: Uuid,
     /// A key's id, or `command line`.
     by: String,
-    /// What was done: account.create, key.create, key.revoke, settings.put, webhook.put, webhook.delete, timeline.read.
+    /// What was done: account.create, key.create, key.revoke, settings.put, webhook.put, webhook.delete, events.read, timeline.read.
     action: String,
     /// To what. A message is named by a keyed hash.
     detail: String,

@@ -4,6 +4,7 @@
 mod accounts;
 mod answer;
 mod events;
+mod export;
 mod latency;
 mod links;
 mod observe;
@@ -12,6 +13,7 @@ mod series;
 mod settings;
 mod table;
 mod unsubscribes;
+mod visits;
 mod webhooks;
 
 use crate::problem::Problem;
@@ -68,13 +70,14 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(settings::get_settings, settings::put_settings))
         .routes(routes!(links::make_links))
         .routes(routes!(links::instrument_mail))
-        .routes(routes!(events::take_events))
+        .routes(routes!(events::take_events, export::export_events))
         .routes(routes!(webhooks::take, webhooks::put, webhooks::delete))
         .routes(routes!(webhooks::list))
         .routes(routes!(reports::summary))
         .routes(routes!(series::timeseries))
         .routes(routes!(reports::breakdown))
         .routes(routes!(latency::latency))
+        .routes(routes!(visits::visits))
         .routes(routes!(reports::timeline))
         .routes(routes!(unsubscribes::list_unsubscribes))
         .routes(routes!(unsubscribes::reverse_unsubscribe))

@@ -66,6 +66,22 @@ pub(super) struct Summary {
     scope: Scoped,
     #[serde(flatten)]
     figures: Figures,
+    /// With `compare=previous`: the same figures of the window of the same length that ends where this one begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Box<Previous>>,
+}
+
+/// The figures of the window before.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Previous {
+    /// Its first moment.
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    /// The first moment past its end.
+    #[schema(value_type = String, format = DateTime)]
+    to: Timestamp,
+    #[serde(flatten)]
+    figures: Figures,
 }
 
 /// The figures of each group.
@@ -130,7 +146,8 @@ pub(super) struct HitGroup {
 
 /// The figures of a window. Uniques are exact. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/summary", tag = "reports",
-    params(("account" = String, Path, description = "The account's name"), ReportParameters),
+    params(("account" = String, Path, description = "The account's name"), ReportParameters,
+        ("compare" = Option<String>, Query, description = "`previous`: the same figures of the window before, too")),
     responses((status = 200, body = Summary), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn summary(
@@ -141,11 +158,24 @@ pub(super) async fn summary(
 ) -> Result<Json<Summary>, Problem> {
     let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
     let mut parameters = Parameters::new(pairs);
+    let compare = match parameters.take("compare")?.as_deref() {
+        None => false,
+        Some("previous") => true,
+        Some(_) => return Err(Problem::parameter("compare", "is `previous`")),
+    };
     let window = parameters.window(now())?;
     parameters.end()?;
     let suppress = in_force(&app, number, &window).await?;
     let figures = query::summary(&app.client, number, &window, &suppress).await?;
-    Ok(Json(Summary { scope: Scoped::new(account, &window, &suppress), figures }))
+    let previous = if compare {
+        let from = window.from.plus_millis(-window.to.since(window.from));
+        let before = Window { from, to: window.from, ..window.clone() };
+        let figures = query::summary(&app.client, number, &before, &suppress).await?;
+        Some(Box::new(Previous { from, to: window.from, figures }))
+    } else {
+        None
+    };
+    Ok(Json(Summary { scope: Scoped::new(account, &window, &suppress), figures, previous }))
 }
 
 /// The figures of each group, as JSON, CSV or NDJSON by `Accept`. Uniques are exact within a group and do not add up over

@@ -6,6 +6,7 @@ mod access;
 mod dashboards;
 mod delivery;
 mod documents;
+mod export;
 mod facts;
 mod figures;
 mod hostile;
