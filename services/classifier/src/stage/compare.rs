@@ -210,15 +210,18 @@ impl Comparer {
         }
         let most = MOST_READ_BACK / self.parts.len().max(1) as u64;
         let mut positions = Vec::new();
+        let mut any = !outputs.is_empty() || !dead.is_empty();
         for (partition, next, records) in ends(batch) {
             let Some(part) = self.parts.get_mut(&partition) else { continue };
             part.trail.pass(part.neighbours.newest(), next, records);
             let moved = part.trail.begin(part.neighbours.newest(), most);
+            any |= moved.is_some();
             part.position = moved.unwrap_or(part.position);
             positions.push((partition, part.position));
         }
         let signals = outputs.len() as u64;
-        if !self.finish(&outputs, &dead, &positions, stopping).await? {
+        // Most batches make nothing known, and where a restart begins moves once a second of record times.
+        if any && !self.finish(&outputs, &dead, &positions, stopping).await? {
             return Ok(false);
         }
         metrics::NEIGHBOURS.with_label_values(&["compared"]).inc_by(compared);
