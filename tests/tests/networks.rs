@@ -1,9 +1,13 @@
-//! Networks that owners publish: a hit's autonomous system decides, and stays with the event.
+//! Networks that owners publish: a hit's autonomous system decides, and stays with the event; newer lists are taken into use
+//! by a running system, from a file and on a schedule.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
-use acceptance::{System, asn_database, wait_until};
+use acceptance::{Program, System, asn_database, wait_until};
 use serde_json::Value;
+use std::path::Path;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 
@@ -46,5 +50,97 @@ async fn the_database_of_systems_is_in_use_and_the_system_stays_with_the_event()
         fetch(links["links"][0]["tracked_url"].as_str().unwrap(), ip).await;
         assert_eq!(hits(&system, message, 1).await, [(said.0.to_owned(), Value::from(said.1))]);
     }
+    system.stop();
+}
+
+/// The source of the verdict on a click from an address, on a message of its own.
+async fn source_of(system: &System, message: &str, ip: &str) -> String {
+    let links = system.api().links(message, &["https://example.com/"]).await;
+    fetch(links["links"][0]["tracked_url"].as_str().unwrap(), ip).await;
+    hits(system, message, 1).await.remove(0).0
+}
+
+/// Clicks until the verdict is this one: a change takes a moment to be seen.
+async fn becomes(system: &System, name: &str, ip: &str, source: &str) {
+    let tries = std::cell::Cell::new(0);
+    let ask = || {
+        tries.set(tries.get() + 1);
+        let message = format!("{name}-{}", tries.get());
+        async move { source_of(system, &message, ip).await }
+    };
+    wait_until(ask, |found| found == source).await;
+}
+
+fn update(data: &Path, list: &Path) -> (bool, String) {
+    let list = list.display().to_string();
+    let output =
+        Program::new(data, &["signatures", "update", "microsoft_filtering", "--from", &list]).output();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn newer_lists_are_taken_into_use_without_a_restart() {
+    // A mirror that has Zscaler's form, asked on the schedule; every other list is left alone.
+    let mirror = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = mirror.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = mirror.accept().await {
+            let mut request = [0; 2048];
+            let _ = stream.read(&mut request).await;
+            let rows: Vec<String> = (0..30).map(|n| format!("\"198.18.{n}.0/24\"")).collect();
+            let body = format!("{{\"hubPrefixes\":[{}]}}", rows.join(","));
+            let head =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes()).await;
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let config = dir.path().join("trueopen.toml");
+    let others = [
+        "asn",
+        "apple_relay",
+        "google_special_crawlers",
+        "google_user_triggered_fetchers",
+        "microsoft_filtering",
+        "microsoft_mail",
+        "cloud_aws",
+        "cloud_digitalocean",
+        "cloud_gcp",
+        "cloud_oracle",
+    ];
+    let others: String = others.map(|name| format!("{name} = []\n")).concat();
+    let text = format!(
+        "[signatures]\nupdate_hours = 1\n[signatures.urls]\nzscaler = [\"http://{address}/hubs\"]\n{others}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let variables =
+        [("TRUEOPEN_CONFIG", config.to_str().unwrap()), ("TRUEOPEN_TRACKER__TRUSTED_PROXIES", "127.0.0.1")];
+    let system = System::start_with(&data, &variables);
+    let installed = data.join("signatures/zscaler.ranges");
+    wait_until(|| async { installed.is_file() }, |there| *there).await;
+    let listed = Program::new(&data, &["signatures", "list"]).output();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let zscaler = listed.lines().find(|line| line.starts_with("zscaler ")).unwrap();
+    assert!(zscaler.contains(" 30 ") && zscaler.contains(&address.to_string()), "{listed}");
+
+    // From a file, while it runs.
+    assert_eq!(source_of(&system, "before", "203.0.113.9").await, "chrome");
+    let list = dir.path().join("microsoft_filtering.json");
+    let sets = |ranges: &str| format!("[{{\"id\":9,\"ips\":[{ranges}]}}]");
+    let ranges = "\"203.0.113.0/24\",\"198.51.100.0/25\",\"198.51.100.128/26\",\"198.51.100.192/27\",\"40.92.0.0/15\",\"40.107.0.0/16\",\"52.100.0.0/14\"";
+    std::fs::write(&list, sets(ranges)).unwrap();
+    assert_eq!(update(&data, &list), (true, String::new()));
+    becomes(&system, "after", "203.0.113.9", "microsoft_safelinks").await;
+
+    // A shrunken one and a damaged one are refused, and what was in force stays.
+    for (text, reason) in
+        [(sets("\"40.92.0.0/15\",\"40.107.0.0/16\",\"52.100.0.0/14\""), "shrank"), (sets("\"x\""), "\"x\"")]
+    {
+        std::fs::write(&list, text).unwrap();
+        let (taken, said) = update(&data, &list);
+        assert!(!taken && said.contains(reason) && said.contains("the last good one stays"), "{said}");
+    }
+    assert_eq!(source_of(&system, "still", "203.0.113.9").await, "microsoft_safelinks");
     system.stop();
 }

@@ -26,15 +26,14 @@ mod route;
 mod say;
 mod trail;
 
+use crate::in_force::InForce;
 use crate::metrics;
-use crate::ruleset::Ruleset;
 use engagement::{Classified, DeliveryEvent, Signal, from_wire};
 use part::{Part, Phase};
 use route::{Output, Routed};
 use say::Outcome;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stream::{Assigned, Delivered, Followed, Follower, GroupError, News, ReadError, Topic, Worker};
 use tokio::sync::watch;
@@ -128,7 +127,7 @@ pub struct Classifier {
     classified: Topic,
     neighbours: Topic,
     dead_letter: Topic,
-    ruleset: Arc<Ruleset>,
+    ruleset: InForce,
     parts: BTreeMap<u32, Part>,
     stopping: watch::Sender<bool>,
 }
@@ -160,7 +159,7 @@ impl Classifier {
     ///
     /// # Errors
     /// [`StageError::Position`] when the raw, the classified, the delivery or the signals topic has no such consumer group.
-    pub fn build(config: Config, topics: Topics, ruleset: Arc<Ruleset>) -> Result<Self, StageError> {
+    pub fn build(config: Config, topics: Topics, ruleset: impl Into<InForce>) -> Result<Self, StageError> {
         Ok(Self {
             worker: topics.raw.worker(&config.group)?,
             raw_name: topics.raw.name().to_owned(),
@@ -170,7 +169,7 @@ impl Classifier {
             classified: topics.classified,
             neighbours: topics.neighbours,
             dead_letter: topics.dead_letter,
-            ruleset,
+            ruleset: ruleset.into(),
             parts: BTreeMap::new(),
             config,
             stopping: watch::Sender::new(false),
@@ -203,7 +202,7 @@ impl Classifier {
     /// Deals with what comes until a stop is asked for.
     async fn work(&mut self) -> Result<(), Interrupt> {
         let mut stopping = self.stopping.subscribe();
-        info!(ruleset = self.ruleset.version(), group = %self.config.group, "classifier running");
+        info!(ruleset = self.ruleset.current().version(), group = %self.config.group, "classifier running");
         let mut wait = self.config.retry_first;
         let (mut delivery_open, mut signals_open, mut said_open) = (true, true, true);
         let (records, bytes) = (self.config.batch_records, self.config.batch_bytes);
@@ -257,7 +256,7 @@ impl Classifier {
     /// Begins to read back what has to be known of partitions.
     fn take_over(&mut self, partitions: &[Assigned]) {
         for assigned in partitions {
-            self.parts.insert(assigned.partition, Part::new(*assigned, Arc::clone(&self.ruleset)));
+            self.parts.insert(assigned.partition, Part::new(*assigned, self.ruleset.clone()));
         }
         self.share();
         let numbers: Vec<u32> = partitions.iter().map(|assigned| assigned.partition).collect();

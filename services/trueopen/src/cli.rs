@@ -270,7 +270,8 @@ pub(crate) enum SignaturesCommand {
 pub(crate) struct SignaturesUpdateArgs {
     /// The data sets, such as asn or apple_relay; all that are to be had if none is given
     pub(crate) names: Vec<Name>,
-    /// The file of one data set (given twice where it comes in two parts), or a folder of such files
+    /// The file of one data set (given twice where it comes in two parts), or a folder of such files; without it they are
+    /// fetched from their owners
     #[arg(long, value_name = "PATH")]
     pub(crate) from: Vec<PathBuf>,
     /// The day that the data are of, where they don't say it; today if not given

@@ -3,15 +3,23 @@
 //! What the program ships with comes first, then what lies in `signatures` under the data directory, then the files that
 //! the settings name. Nothing here needs the internet: what can't be had is left as it is, and the last good one stays.
 
+mod fetch;
 mod files;
 mod folder;
+mod refresh;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use fetch::Bounds;
 pub(crate) use files::{FileError, Given, find, read as read_files, today};
 pub(crate) use folder::Folder;
+pub(crate) use refresh::{start, update};
 
+use crate::Failure;
 use crate::settings::{Settings, SettingsError};
 use classifier::data::{Data, DataSet, Name};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::warn;
@@ -26,6 +34,11 @@ pub(crate) struct SignatureSettings {
     pub(crate) asn: Option<PathBuf>,
     /// A database of countries, in the same forms; none if not set.
     pub(crate) country: Option<PathBuf>,
+    /// Every so many hours the data sets are fetched from their owners while the classifier runs; 0 means never, for nothing
+    /// here needs the internet. One that is refused leaves the last good one.
+    pub(crate) update_hours: u64,
+    /// Other places to fetch data sets from than their owners', such as a mirror inside: lists of URLs by name.
+    pub(crate) urls: BTreeMap<Name, Vec<String>>,
 }
 
 /// All data sets that are at hand.
@@ -66,4 +79,13 @@ fn named(name: Name, path: &Path) -> Result<DataSet, FileError> {
 /// Where `services/classifier/fetch-asn.sh` puts the database of autonomous systems.
 fn fetched_systems() -> Option<PathBuf> {
     Some(crate::settings::cache_folder()?.join("asn-2.3.2026061719/asn.ranges"))
+}
+
+/// Puts a data set in place of the last good one, if it is no worse.
+pub(crate) fn install(folder: &Folder, set: &DataSet) -> Result<(), Failure> {
+    // One that can't be read any more is no measure for the new one.
+    if let Ok(Some(last)) = folder.read(set.about().name) {
+        set.replaces(last.about())?;
+    }
+    Ok(folder.install(set)?)
 }

@@ -11,7 +11,8 @@ use crate::topics::{
     CLASSIFIED, CLASSIFIER, COMPARER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, NEIGHBOURS, RAW, SIGNALS,
 };
 use crate::up::{ADMIN_PORT, admin_address};
-use crate::{Failure, master_key};
+use crate::{Failure, master_key, signatures};
+use classifier::InForce;
 use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
 use loader::Loader;
@@ -71,13 +72,15 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     let stop = lifecycle::stop_signal()?;
     let held = DataDir::take(&settings.data_dir)?;
     let cluster = settings.kafka.required_cluster("classify", Some(held.instance()?))?;
-    let ruleset = Arc::new(settings.ruleset()?);
+    let ruleset = InForce::from(settings.ruleset()?);
+    let refreshed = ruleset.clone();
     let (gate, readiness) = gate(&cluster);
     let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
     info!(admin = %admin.address()?, "classifier starting");
     let mut stages = Stages::new();
     let (stage, second) = (settings.classifier.stage(), settings.classifier.comparer());
     let kafka = settings.kafka.clone();
+    signatures::start(&mut stages, &settings, refreshed);
     stages.start("classifier", |shutdown| async move {
         let names = [RAW, CLASSIFIED, DELIVERY, NEIGHBOURS, SIGNALS, DEAD_LETTER];
         let open = gate.open(&kafka, names, &[CLASSIFIER, COMPARER]);
@@ -91,7 +94,7 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
             dead_letter: dead_letter.clone(),
         };
         let judged = ClassifierTopics { raw, classified, delivery, neighbours, signals, dead_letter };
-        let classifier = Classifier::build(stage, judged, Arc::clone(&ruleset))?;
+        let classifier = Classifier::build(stage, judged, ruleset.clone())?;
         let comparer = Comparer::build(second, compared, ruleset)?;
         let result = tokio::try_join!(
             classifier.run(shutdown.clone().requested()),

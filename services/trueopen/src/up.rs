@@ -7,9 +7,9 @@ use crate::data_dir::DataDir;
 use crate::deadletter::control::Control;
 use crate::settings::{Settings, reachable};
 use crate::topics::Topics;
-use crate::{Failure, master_key, output, single};
+use crate::{Failure, master_key, output, signatures, single};
 use banner::Banner;
-use classifier::Ruleset;
+use classifier::InForce;
 use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
 use embedded::{Engine, EngineConfig};
@@ -34,7 +34,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), Failure> {
     telemetry::init(&settings.log)?;
     let stop = lifecycle::stop_signal()?;
     let held = DataDir::take(&settings.data_dir)?;
-    let ruleset = Arc::new(settings.ruleset()?);
+    let ruleset = InForce::from(settings.ruleset()?);
     let ring = Arc::new(master_key::load_or_create(&settings.master_key_file(), &settings.data_dir)?);
     let topics = Topics::open(&settings)?;
     let result = run(&settings, ring, &ruleset, &topics, stop).await;
@@ -49,7 +49,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), Failure> {
 async fn run(
     settings: &Settings,
     ring: Arc<KeyRing>,
-    ruleset: &Arc<Ruleset>,
+    ruleset: &InForce,
     topics: &Topics,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
@@ -124,7 +124,7 @@ async fn run(
             signals: topics.signals.clone(),
             dead_letter: topics.dead_letter.clone(),
         },
-        Arc::clone(ruleset),
+        ruleset.clone(),
     )?;
     let comparer = Comparer::build(
         settings.classifier.comparer(),
@@ -133,7 +133,7 @@ async fn run(
             signals: topics.signals.clone(),
             dead_letter: topics.dead_letter.clone(),
         },
-        Arc::clone(ruleset),
+        ruleset.clone(),
     )?;
     let loader = Loader::build(
         settings.loader.clone(),
@@ -155,6 +155,7 @@ async fn run(
     }
     stages.start("classifier", |shutdown| classifier.run(shutdown.requested()));
     stages.start("neighbours", |shutdown| comparer.run(shutdown.requested()));
+    signatures::start(&mut stages, settings, ruleset.clone());
     stages.start("loader", |shutdown| loader.run(shutdown.requested()));
     single::keep_fresh(&mut stages, directory, accounts);
     let engine_url = engine.url();

@@ -11,13 +11,12 @@ use super::live::HOLD_MS;
 use super::route::{Dead, read};
 use super::trail::Trail;
 use super::{StageError, ends};
+use crate::in_force::InForce;
 use crate::metrics;
 use crate::neighbours::{Neighbours, Taken};
-use crate::ruleset::Ruleset;
 use engagement::{Neighbour, Signal, message_key, to_wire};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stream::{AppendError, Assigned, Delivered, FinishError, News, Output, ReadError, Record, Topic, Worker};
 use tokio::sync::watch;
@@ -78,7 +77,7 @@ pub struct Comparer {
     worker: Worker,
     signals: Topic,
     dead_letter: Topic,
-    ruleset: Arc<Ruleset>,
+    ruleset: InForce,
     parts: BTreeMap<u32, Part>,
 }
 
@@ -98,13 +97,13 @@ impl Comparer {
     ///
     /// # Errors
     /// [`StageError::Position`] when the neighbours topic has no such consumer group.
-    pub fn build(config: Config, topics: Topics, ruleset: Arc<Ruleset>) -> Result<Self, StageError> {
+    pub fn build(config: Config, topics: Topics, ruleset: impl Into<InForce>) -> Result<Self, StageError> {
         Ok(Self {
             name: topics.neighbours.name().to_owned(),
             worker: topics.neighbours.worker(&config.group)?,
             signals: topics.signals,
             dead_letter: topics.dead_letter,
-            ruleset,
+            ruleset: ruleset.into(),
             parts: BTreeMap::new(),
             config,
         })
@@ -192,15 +191,13 @@ impl Comparer {
         let started = Instant::now();
         let (mut outputs, mut dead) = (Vec::new(), Vec::new());
         let (mut compared, mut late) = (0, 0);
+        let ruleset = self.ruleset.current();
         for delivered in batch {
             let source = delivered.partition;
             let Some(part) = self.parts.get_mut(&source) else { continue };
             match read::<Neighbour>(delivered, &self.name) {
                 Ok(record) => {
-                    match part
-                        .neighbours
-                        .take(&record, &self.ruleset, |signal| outputs.push((source, signal)))
-                    {
+                    match part.neighbours.take(&record, &ruleset, |signal| outputs.push((source, signal))) {
                         Taken::InTime => compared += 1,
                         Taken::Late => late += 1,
                     }

@@ -6,15 +6,14 @@
 
 use super::kept::{Keeper, KeptHit};
 use crate::facts::Facts;
+use crate::in_force::InForce;
 use crate::message::{DELIVERY_COUNTS_MS, Delivery, Message, Revised};
 use crate::metrics;
 use crate::neighbours::neighbours;
-use crate::ruleset::Ruleset;
 use aws_lc_rs::digest;
 use engagement::delivery::DeliveryType;
 use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Signal, Timestamp, message_key};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// How long a message is held after it was last touched, in the progress of record times: twice the window, so that
@@ -48,7 +47,7 @@ pub(super) struct Said {
 
 /// All live messages.
 pub(super) struct Live {
-    ruleset: Arc<Ruleset>,
+    ruleset: InForce,
     most: usize,
     /// The newest time in any record.
     newest: i64,
@@ -83,7 +82,7 @@ struct Known {
 }
 
 impl Live {
-    pub(super) fn new(ruleset: Arc<Ruleset>, most: usize) -> Self {
+    pub(super) fn new(ruleset: InForce, most: usize) -> Self {
         Self {
             ruleset,
             most: most.max(1),
@@ -123,6 +122,7 @@ impl Live {
     /// Takes a hit: its own verdict comes first, then those that it corrects. Of one that was read back and is closed by
     /// now, nothing more is said. `tell` gets what its neighbours in other messages should know of it.
     pub(super) fn hit(&mut self, hit: Hit, tell: impl FnMut(Neighbour)) -> Vec<Said> {
+        let ruleset = self.ruleset.current();
         if self.read_back.as_ref().is_some_and(|read_back| read_back.contains(&hit.event_id)) {
             let held = self.messages.get(&key(hit.account_number, &hit.message_id));
             if !held.is_some_and(|held| held.message.holds(&hit.event_id)) {
@@ -132,12 +132,12 @@ impl Live {
         }
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
-        let seen = self.ruleset.see(&Facts::from(&hit));
+        let seen = ruleset.see(&Facts::from(&hit));
         let (account, message) = (hit.account_number, &hit.message_id);
         neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, &seen).for_each(tell);
         let kept = self.keeper.keep(hit, held.message.kept().next());
         let mut said = Vec::with_capacity(1);
-        held.message.hit(seen, kept, &self.ruleset, |revised| {
+        held.message.hit(seen, kept, &ruleset, |revised| {
             if revised.late {
                 metrics::LATE.inc();
             }
@@ -148,6 +148,7 @@ impl Live {
 
     /// Takes a delivery event: the verdicts that it corrects.
     pub(super) fn delivery(&mut self, event: &DeliveryEvent) -> Vec<Said> {
+        let ruleset = self.ruleset.current();
         let mut said = Vec::new();
         if event.kind != DeliveryType::Delivered {
             return said;
@@ -176,19 +177,20 @@ impl Live {
         }
         let newest = self.newest;
         if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
-            held.message.delivered(delivery, &self.ruleset, |revised| said.push(say(revised)));
+            held.message.delivered(delivery, &ruleset, |revised| said.push(say(revised)));
         }
         said
     }
 
     /// Takes what was found among the neighbours of a message's hits: the verdicts that it corrects.
     pub(super) fn signal(&mut self, signal: Signal) -> Vec<Said> {
+        let ruleset = self.ruleset.current();
         let mut said = Vec::new();
         self.newest = self.newest.max(signal.second.millis());
         let key = key(signal.account_number, &signal.message_id);
         let newest = self.newest;
         if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
-            held.message.signal(&signal, &self.ruleset, |revised| said.push(say(revised)));
+            held.message.signal(&signal, &ruleset, |revised| said.push(say(revised)));
             return said;
         }
         self.early.entry(key).or_default().push(signal);
@@ -206,26 +208,28 @@ impl Live {
 
     /// Takes a verdict that was written before this start.
     pub(super) fn restore(&mut self, classified: Classified) {
+        let ruleset = self.ruleset.current();
         let Classified { hit, client, verdict, .. } = classified;
         if let Some(read_back) = &mut self.read_back {
             read_back.insert(hit.event_id);
         }
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return };
-        let seen = self.ruleset.see(&Facts::from(&hit));
+        let seen = ruleset.see(&Facts::from(&hit));
         let kept = self.keeper.keep(hit, held.message.kept().next());
-        held.message.restore(seen, kept, &client, &verdict, &self.ruleset);
+        held.message.restore(seen, kept, &client, &verdict, &ruleset);
     }
 
     /// Judges everything that is live again, after a start: what the verdicts written before did not know yet.
     pub(super) fn review(&mut self) -> Vec<Said> {
+        let ruleset = self.ruleset.current();
         let mut said = Vec::new();
         self.restored = None;
         // Of what is not held any more some was not read back, so it would look other than it did.
         let newest = self.newest;
         self.messages.retain(|_, held| held.until >= newest);
         for held in self.messages.values_mut() {
-            held.message.review(&self.ruleset, |revised| said.push(say(revised)));
+            held.message.review(&ruleset, |revised| said.push(say(revised)));
         }
         // In an order that does not hang on the hash map's.
         said.sort_by_key(|said| (said.classified.hit.received_at, said.classified.hit.event_id));
@@ -239,6 +243,7 @@ impl Live {
 
     /// Notes that a message was heard of, and lets go of those that were not for long.
     fn touch(&mut self, account: AccountNumber, message_id: &str, at: Timestamp) -> Key {
+        let ruleset = self.ruleset.current();
         let at = at.millis();
         self.newest = self.newest.max(at);
         self.restored = self.restored.map(|so_far| so_far.max(at));
@@ -250,11 +255,11 @@ impl Live {
             let mut message = Message::default();
             if let Some(known) = self.deliveries.get(&key) {
                 for delivery in known.before.iter().chain([&known.last]) {
-                    message.delivered(*delivery, &self.ruleset, |_| ());
+                    message.delivered(*delivery, &ruleset, |_| ());
                 }
             }
             for signal in self.early.remove(&key).unwrap_or_default() {
-                message.signal(&signal, &self.ruleset, |_| ());
+                message.signal(&signal, &ruleset, |_| ());
             }
             self.messages.insert(key, Held { message, until: end, noted: i64::MIN });
         }

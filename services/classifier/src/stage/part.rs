@@ -2,9 +2,8 @@
 
 use super::live::{DELIVERIES_BACK_MS, Live, SAID_BACK_MS, Said};
 use super::trail::Trail;
-use crate::ruleset::Ruleset;
+use crate::in_force::InForce;
 use engagement::{DeliveryEvent, Signal};
-use std::sync::Arc;
 use std::time::Instant;
 use stream::Assigned;
 
@@ -49,7 +48,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(assigned: Assigned, ruleset: Arc<Ruleset>) -> Self {
+    pub(super) fn new(assigned: Assigned, ruleset: InForce) -> Self {
         let mut part = Self {
             live: Live::new(ruleset, usize::MAX),
             phase: Phase::Deliveries,

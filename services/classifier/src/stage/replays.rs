@@ -73,7 +73,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let assigned = Assigned { partition: 0, position: 0, end: 0 };
-        let part = Part::new(assigned, RULESET.clone());
+        let part = Part::new(assigned, RULESET.clone().into());
         let mut place =
             Self { part, hits: 0, deliveries: Vec::new(), said: Vec::new(), delivery_from: 0, said_from: 0 };
         place.take_over();
@@ -83,7 +83,7 @@ impl Place {
     /// Takes over from whoever was here before.
     fn take_over(&mut self) {
         let assigned = Assigned { partition: 0, position: self.hits, end: self.hits };
-        self.part = Part::new(assigned, RULESET.clone());
+        self.part = Part::new(assigned, RULESET.clone().into());
         self.part.live.hold_at_most(1000);
         for (offset, event) in self.deliveries.iter().enumerate().skip(self.delivery_from as usize) {
             assert!(self.part.delivery(event.clone()).is_empty());

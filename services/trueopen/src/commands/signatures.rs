@@ -12,7 +12,7 @@ use std::time::SystemTime;
 pub(crate) async fn signatures(settings: &Settings, command: SignaturesCommand) -> Result<(), Failure> {
     match command {
         SignaturesCommand::List => list(settings),
-        SignaturesCommand::Update(args) => update(settings, &args),
+        SignaturesCommand::Update(args) => update(settings, &args).await,
     }
 }
 
@@ -60,42 +60,42 @@ fn age(date: &str, now: Timestamp) -> Option<i64> {
     Some(now.since(day) / 86_400_000)
 }
 
-/// Installs what was given, one data set after the other: one that is refused leaves the last good one and the others
-/// alone, and makes the command fail.
-fn update(settings: &Settings, args: &SignaturesUpdateArgs) -> Result<(), Failure> {
+/// Takes data sets into use, one after the other: one that is refused leaves the last good one and the others alone, and
+/// makes the command fail.
+async fn update(settings: &Settings, args: &SignaturesUpdateArgs) -> Result<(), Failure> {
     let folder = args.to.as_deref().map_or_else(|| Folder::of(settings), Folder::at);
     let date = args.date.clone().unwrap_or_else(signatures::today);
     let mut refused = 0;
-    for (name, paths) in given(args)? {
-        let installed = signatures::read_files(name, &Given::Parts(&paths), &date)
-            .map_err(Failure::from)
-            .and_then(|set| install(&folder, &set));
-        match installed {
-            Ok(line) => output::line(&line),
-            Err(error) => {
-                refused += 1;
-                output::error(&format!("{name}: refused, the last good one stays: {error}"));
-            }
+    let mut tell = |name: Name, installed: Result<DataSet, Failure>| match installed {
+        Ok(set) => {
+            let (about, bytes) = (set.about(), set.heap_bytes());
+            let (rows, day) = (about.rows, &about.date);
+            output::line(&format!("{name}: {rows} rows of {day} installed, {bytes} bytes in memory"));
+        }
+        Err(error) => {
+            refused += 1;
+            output::error(&format!("{name}: refused, the last good one stays: {error}"));
+        }
+    };
+    if args.from.is_empty() {
+        let published = |name: &Name| !settings.signatures.urls(*name).is_empty();
+        let all = || CATALOGUE.iter().map(|entry| entry.name).filter(published).collect();
+        let names: Vec<Name> = if args.names.is_empty() { all() } else { args.names.clone() };
+        for name in names {
+            tell(name, signatures::update(settings, name, &folder).await);
+        }
+    } else {
+        for (name, paths) in given(args)? {
+            let read = signatures::read_files(name, &Given::Parts(&paths), &date).map_err(Failure::from);
+            tell(name, read.and_then(|set| signatures::install(&folder, &set).map(|()| set)));
         }
     }
     if refused == 0 { Ok(()) } else { Err(format!("{refused} data sets were refused").into()) }
 }
 
-fn install(folder: &Folder, set: &DataSet) -> Result<String, Failure> {
-    // One that can't be read any more is no measure for the new one.
-    if let Ok(Some(last)) = folder.read(set.about().name) {
-        set.replaces(last.about())?;
-    }
-    folder.install(set)?;
-    let about = set.about();
-    let bytes = set.heap_bytes();
-    Ok(format!("{}: {} rows of {} installed, {bytes} bytes in memory", about.name, about.rows, about.date))
-}
-
 /// Which data sets come from which files.
 fn given(args: &SignaturesUpdateArgs) -> Result<Vec<(Name, Vec<PathBuf>)>, Failure> {
     let folder = match args.from.as_slice() {
-        [] => return Err("say --from FILE or --from DIR".into()),
         [folder] if folder.is_dir() => folder,
         files => {
             let [name] = args.names.as_slice() else {

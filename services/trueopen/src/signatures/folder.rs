@@ -35,6 +35,11 @@ impl Folder {
         CATALOGUE.iter().filter_map(|entry| Some((entry.name, self.read(entry.name).transpose()?))).collect()
     }
 
+    /// Where each data set lies when it is installed.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        CATALOGUE.iter().map(|entry| self.file(entry.name)).collect()
+    }
+
     /// An installed data set.
     pub(crate) fn read(&self, name: Name) -> Result<Option<DataSet>, FolderError> {
         let path = self.file(name);

@@ -1,0 +1,123 @@
+//! Keeping data sets fresh while stages run: fetched on a schedule where that is wanted, taken into use when they change.
+
+use super::{Bounds, Folder, SignatureSettings, fetch, install, today};
+use crate::Failure;
+use crate::settings::Settings;
+use classifier::InForce;
+use classifier::data::{CATALOGUE, DataSet, Name};
+use runtime::Stages;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tracing::{info, warn};
+
+/// How often files are looked at for changes.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Length and time of change of each file that the ruleset is made of.
+type Mark = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
+impl SignatureSettings {
+    /// Where a data set is fetched from: the place in the settings, or its owner's.
+    pub(crate) fn urls(&self, name: Name) -> Vec<String> {
+        let own = self.urls.get(&name).cloned();
+        own.unwrap_or_else(|| name.entry().urls.iter().map(|url| (*url).to_owned()).collect())
+    }
+}
+
+/// Starts the stage that keeps the ruleset fresh.
+pub(crate) fn start(stages: &mut Stages, settings: &Settings, rules: InForce) {
+    let settings = settings.clone();
+    stages.start("signatures", |shutdown| async move {
+        run(settings, rules, shutdown.requested()).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+}
+
+/// Fetches a data set and puts it in place of the last good one, which stays if it is refused.
+pub(crate) async fn update(settings: &Settings, name: Name, folder: &Folder) -> Result<DataSet, Failure> {
+    let urls = settings.signatures.urls(name);
+    let set = fetch::fetch(name, &urls, &today(), Bounds::default()).await?;
+    install(folder, &set)?;
+    Ok(set)
+}
+
+/// Takes changed files into use, and fetches what owners publish as often as the settings say, until a stop is asked for.
+/// It never fails: whatever can't be had leaves what is there.
+async fn run(settings: Settings, rules: InForce, shutdown: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        () = look(&settings, &rules) => {}
+        () = schedule(&settings) => {}
+    }
+}
+
+/// Looks for changed files, for ever.
+async fn look(settings: &Settings, rules: &InForce) {
+    // What changed between the making of the ruleset and the first look would go unseen: that one counts as a change.
+    let mut known = None;
+    loop {
+        let now = Some(mark(settings));
+        if now != known {
+            known = now;
+            take(settings, rules).await;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Fetches on the schedule, for ever.
+async fn schedule(settings: &Settings) {
+    let hours = settings.signatures.update_hours;
+    if hours == 0 {
+        return std::future::pending().await;
+    }
+    loop {
+        fetch_all(settings).await;
+        tokio::time::sleep(Duration::from_secs(hours.saturating_mul(3600))).await;
+    }
+}
+
+async fn fetch_all(settings: &Settings) {
+    let folder = Folder::of(settings);
+    for entry in CATALOGUE.iter().filter(|entry| !settings.signatures.urls(entry.name).is_empty()) {
+        match update(settings, entry.name, &folder).await {
+            Ok(set) => {
+                info!(data_set = %entry.name, rows = set.about().rows, date = set.about().date, "data set fetched")
+            }
+            Err(error) => warn!(data_set = %entry.name, %error, "data set refused, the last good one stays"),
+        }
+    }
+}
+
+/// Makes the ruleset anew off the event loop; one that can't be made leaves the one in force.
+async fn take(settings: &Settings, rules: &InForce) {
+    let own = settings.clone();
+    let made = tokio::task::spawn_blocking(move || own.ruleset()).await;
+    match made {
+        Ok(Ok(ruleset)) if ruleset.version() != rules.current().version() => {
+            info!(
+                ruleset = ruleset.version(),
+                before = rules.current().version(),
+                "another ruleset is in force"
+            );
+            rules.replace(ruleset);
+        }
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => warn!(%error, "the ruleset could not be made anew, the one in force stays"),
+        Err(error) => warn!(%error, "the ruleset could not be made anew, the one in force stays"),
+    }
+}
+
+fn mark(settings: &Settings) -> Mark {
+    let mut paths = Folder::of(settings).files();
+    paths.push(settings.learned_file());
+    paths.extend(settings.signatures.asn.clone());
+    paths.extend(settings.signatures.country.clone());
+    let look = |path: PathBuf| {
+        let about = std::fs::metadata(&path).ok()?;
+        Some((path, (about.len(), about.modified().ok())))
+    };
+    paths.into_iter().filter_map(look).collect()
+}
