@@ -201,7 +201,7 @@ impl ClientContext for Consuming {
 }
 
 impl ConsumerContext for Consuming {
-    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let (kind, list, assigned) = match rebalance {
             Rebalance::Assign(list) => ("assigned", list, true),
             Rebalance::Revoke(list) => ("revoked", list, false),
@@ -219,6 +219,10 @@ impl ConsumerContext for Consuming {
         metrics::REBALANCES.with_label_values(&[&self.topic, &self.group, kind]).inc_by(list.count() as u64);
         if list.count() > 0 {
             tracing::info!(group = %self.group, topic = %self.topic, partitions = list.count(), "partitions {kind}");
+        }
+        drop(places);
+        if assigned {
+            super::lost::at_assignment(consumer, &self.topic, &self.group, list);
         }
     }
 }

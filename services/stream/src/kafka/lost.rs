@@ -1,6 +1,40 @@
 //! Records that retention dropped before a group had read them: counted and said, for each is an event that no report has.
 
 use crate::metrics;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+
+/// How long brokers may take to say where a group stands and where a partition begins. They have just answered, for they
+/// gave the partitions; without an answer nothing is said.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Looks whether partitions that a group got begin behind where it stands, before librdkafka silently goes on from there.
+pub(super) fn at_assignment<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    group: &str,
+    partitions: &TopicPartitionList,
+) {
+    let mut list = TopicPartitionList::new();
+    for element in partitions.elements() {
+        list.add_partition(element.topic(), element.partition());
+    }
+    if list.count() == 0 {
+        return;
+    }
+    let committed = match consumer.committed_offsets(list, ANSWER) {
+        Ok(committed) => committed,
+        Err(error) => return tracing::debug!(%error, "where the group stands is not known"),
+    };
+    for element in committed.elements() {
+        let Offset::Offset(position) = element.offset() else { continue };
+        let oldest = consumer.fetch_watermarks(topic, element.partition(), ANSWER).map(|(oldest, _)| oldest);
+        if let (Ok(position), Ok(Ok(oldest))) = (u64::try_from(position), oldest.map(u64::try_from)) {
+            before(topic, group, position, oldest);
+        }
+    }
+}
 
 /// Notes that a group's position lay before the oldest record.
 pub(super) fn before(topic: &str, group: &str, position: u64, oldest: u64) {

@@ -4,6 +4,7 @@
 
 mod fencing;
 mod follower;
+mod lost;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
