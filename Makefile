@@ -32,7 +32,7 @@ kafka:
 
 test-deps:
 	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
-	@tests/deps.sh chromium docker-compose java mvn postfix
+	@tests/deps.sh chromium docker-compose java kcat mvn postfix
 
 test: test-deps build-deps engine kafka
 	cargo build --locked --workspace
@@ -55,3 +55,4 @@ bench-deps:
 
 bench: bench-deps engine
 	tests/bench/run.sh
+	tests/bench/stages.sh

@@ -42,6 +42,27 @@ pub fn kafka() -> Option<&'static Path> {
     }
 }
 
+/// Whether `kcat` is there; where it is not, that is said, and in CI it fails.
+pub fn kcat() -> bool {
+    let found = Command::new("kcat").arg("-V").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "kcat is missing (Debian: apt-get install kcat)");
+    if !found {
+        let _ = writeln!(std::io::stderr(), "skipped: kcat is missing (Debian: apt-get install kcat)");
+    }
+    found
+}
+
+/// Every record of a topic as another client than ours sees it, a line each; `None` without `kcat`.
+pub fn kcat_lines(address: &str, topic: &str) -> Option<Vec<String>> {
+    if !kcat() {
+        return None;
+    }
+    let read = ["-C", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"];
+    let output = Command::new("kcat").args(["-b", address, "-t", topic]).args(read).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
 /// One broker. It ends when this is dropped, and when the process that started it ends however it ends.
 pub struct Broker {
     dir: PathBuf,
@@ -64,19 +85,14 @@ impl Broker {
     }
 
     fn start_in(dir: &Path, remove: Option<&Path>, secured: Option<&Secured<'_>>) -> Option<Self> {
-        let jars = kafka()?;
+        kafka()?;
         let ports = free_ports();
         std::fs::create_dir_all(dir).unwrap();
         std::fs::write(dir.join("server.properties"), properties(dir, ports, secured)).unwrap();
-        let mut format = java(jars);
-        format
-            .args(["kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config"])
-            .arg(dir.join("server.properties"));
-        if let Some(Secured { password, user, .. }) = secured {
-            format.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={user},password={password}]"));
-        }
-        let formatted = format.output().unwrap();
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let scram = secured.map(|Secured { password, user, .. }| {
+            ["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={user},password={password}]")]
+        });
+        format(dir, scram.as_ref().map_or(&[][..], |scram| &scram[..]));
         let mut broker =
             Self { dir: dir.to_owned(), ports, remove: remove.map(Path::to_owned), running: None };
         broker.restart();
@@ -117,6 +133,11 @@ impl Broker {
         format!("127.0.0.1:{}", self.ports[0])
     }
 
+    /// The id of the shell around its process.
+    pub fn id(&self) -> u32 {
+        self.running.as_ref().unwrap().id()
+    }
+
     /// What a client of the secured listener is told.
     pub fn secured_address(&self) -> String {
         format!("127.0.0.1:{}", self.ports[2])
@@ -124,46 +145,67 @@ impl Broker {
 
     /// Kills it, as a power cut would. Its data stays.
     pub fn kill(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            // The shell around it waits on its input, kills the broker when that ends, and waits for it.
-            drop(running.stdin.take());
-            running.wait().unwrap();
+        if let Some(running) = self.running.take() {
+            end(running);
         }
     }
 
     /// Starts it again over the same data and ports.
     pub fn restart(&mut self) {
         self.kill();
-        let jars = kafka().expect("it was there at the first start");
-        let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
-        let around = "\"$@\" </dev/null & broker=$!; read -r end; kill -9 $broker; wait $broker 2>/dev/null; \
-                      [ -z \"$REMOVE\" ] || rm -rf \"$REMOVE\"";
-        let java = java(jars);
-        let mut running = Command::new("sh")
-            .args(["-c", around, "sh"])
-            .arg(java.get_program())
-            .args(java.get_args())
-            .arg("kafka.Kafka")
-            .arg(self.dir.join("server.properties"))
-            .env("REMOVE", self.remove.as_deref().unwrap_or(Path::new("")))
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[0]));
-        let deadline = Instant::now() + START;
-        while TcpStream::connect(address).is_err() {
-            if Instant::now() > deadline {
-                drop(running.stdin.take());
-                let _ = running.wait();
-                let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-                panic!("the broker did not start; its log:\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        self.running = Some(running);
+        self.running = Some(run(&self.dir, self.ports[0], self.remove.as_deref()));
     }
+}
+
+/// Runs a node whose `server.properties` lie in a folder, until its port takes connections.
+fn run(dir: &Path, port: u16, remove: Option<&Path>) -> Child {
+    let jars = kafka().expect("it was there at the first start");
+    let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
+    let around = "\"$@\" </dev/null & broker=$!; read -r end; kill -9 $broker; wait $broker 2>/dev/null; \
+                  [ -z \"$REMOVE\" ] || rm -rf \"$REMOVE\"";
+    let java = java(jars);
+    let mut running = Command::new("sh")
+        .args(["-c", around, "sh"])
+        .arg(java.get_program())
+        .args(java.get_args())
+        .arg("kafka.Kafka")
+        .arg(dir.join("server.properties"))
+        .env("REMOVE", remove.unwrap_or(Path::new("")))
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let deadline = Instant::now() + START;
+    while TcpStream::connect(address).is_err() {
+        if Instant::now() > deadline {
+            drop(running.stdin.take());
+            let _ = running.wait();
+            let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+            panic!("the broker did not start; its log:\n{log}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    running
+}
+
+/// Kills a node: the shell around it waits on its input, kills the broker when that ends, and waits for it.
+fn end(mut running: Child) {
+    drop(running.stdin.take());
+    running.wait().unwrap();
+}
+
+/// Formats the data folder of the node whose `server.properties` lie in a folder.
+fn format(dir: &Path, more: &[String]) {
+    let jars = kafka().expect("asked before");
+    let formatted = java(jars)
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config"])
+        .arg(dir.join("server.properties"))
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
 }
 
 impl Drop for Broker {

@@ -13,7 +13,7 @@ mod program;
 mod stage;
 
 pub use api::{Api, wait_until};
-pub use kafka::{Broker, kafka};
+pub use kafka::{Broker, kafka, kcat, kcat_lines};
 pub use postfix::Postfix;
 pub use program::{Program, System, asn_database, engine_library, program};
 pub use stage::{Stage, free_port};

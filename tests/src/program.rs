@@ -18,10 +18,13 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The path of the `trueopen` binary of this build, made if it is not there or not up to date.
+/// The path of the `trueopen` binary of this build, made if it is not there or not up to date; `TRUEOPEN_PROGRAM` names another.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("TRUEOPEN_PROGRAM") {
+            return PathBuf::from(program);
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--locked", "-p", "trueopen"])

@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A stage: what it is started with, and the process while it runs.
 pub struct Stage {
     name: &'static str,
+    arguments: Vec<String>,
     dir: PathBuf,
     admin: u16,
     variables: Vec<(String, String)>,
@@ -22,10 +23,22 @@ pub struct Stage {
 impl Stage {
     /// Starts `trueopen NAME` with these variables; its data and its log lie under `dir`.
     pub fn start(name: &'static str, dir: &Path, variables: &[(String, String)]) -> Self {
+        Self::start_with(name, &[], dir, variables, free_port())
+    }
+
+    /// The same with more arguments, and its admin port where the variables say.
+    pub fn start_with(
+        name: &'static str,
+        arguments: &[String],
+        dir: &Path,
+        variables: &[(String, String)],
+        admin: u16,
+    ) -> Self {
         let mut stage = Self {
             name,
+            arguments: arguments.to_vec(),
             dir: dir.to_owned(),
-            admin: free_port(),
+            admin,
             variables: variables.to_vec(),
             running: None,
         };
@@ -37,7 +50,9 @@ impl Stage {
     pub fn restart(&mut self) {
         self.kill();
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut program = Program::new(&self.dir.join(self.name), &[self.name])
+        let mut arguments = vec![self.name];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        let mut program = Program::new(&self.dir.join(self.name), &arguments)
             .env("TRUEOPEN_ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin));
         for (name, value) in &self.variables {
             program = program.env(name, value);
@@ -114,6 +129,11 @@ impl Stage {
     pub async fn metric(&self, name: &str) -> f64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.admin);
         crate::program::metric(&reqwest::get(url).await.unwrap().text().await.unwrap(), name)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.running.as_ref().unwrap().id()
     }
 
     /// The log so far, over all its starts.

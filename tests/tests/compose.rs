@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PASSWORD: &str = "opensesame";
+/// What `.env` has to hold: without one of these nothing starts.
+const SECRETS: [&str; 3] = ["CLICKHOUSE_PASSWORD", "GRAFANA_CLICKHOUSE_PASSWORD", "GRAFANA_ADMIN_PASSWORD"];
+/// The services that run a command of ours and end.
+const ONCE: [&str; 2] = ["migrate", "grafana-user"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -18,9 +22,10 @@ fn root() -> PathBuf {
 /// The file with the variables of `.env` in place.
 fn compose() -> Value {
     let text = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
-    let text = text
-        .replace("${CLICKHOUSE_PASSWORD:?set it in .env}", PASSWORD)
-        .replace("${TRACKING_BASE_URL:-http://localhost:8080}", "http://localhost:8080");
+    let mut text = text.replace("${TRACKING_BASE_URL:-http://localhost:8080}", "http://localhost:8080");
+    for secret in SECRETS {
+        text = text.replace(&format!("${{{secret}:?set it in .env}}"), PASSWORD);
+    }
     assert!(!text.contains("${"), "a variable that this test does not know");
     serde_saphyr::from_str(&text).unwrap()
 }
@@ -37,7 +42,7 @@ fn a_compose_parser_takes_it() {
     let parsed = Command::new("docker-compose")
         .args(["--file", "docker-compose.yml", "config", "--quiet"])
         .current_dir(root())
-        .env("CLICKHOUSE_PASSWORD", PASSWORD)
+        .envs(SECRETS.map(|secret| (secret, PASSWORD)))
         .output();
     match parsed {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
@@ -52,7 +57,7 @@ fn a_compose_parser_takes_it() {
 fn everything_it_names_is_there_and_pinned() {
     let compose = compose();
     let services = compose["services"].as_object().unwrap();
-    for stage in ["migrate", "track", "classify", "load", "report"] {
+    for stage in ["migrate", "grafana-user", "track", "classify", "load", "report"] {
         let service = &services[stage];
         assert_eq!(strings(&service["command"])[0], stage);
         assert_eq!(service["read_only"], true, "{stage}");
@@ -60,15 +65,20 @@ fn everything_it_names_is_there_and_pinned() {
     }
     for (name, service) in services {
         let (_, tag) = service["image"].as_str().unwrap().rsplit_once(':').expect("an image with a tag");
-        assert!(tag.starts_with(|digit: char| digit.is_ascii_digit()), "{name}: {tag} is no version");
+        let digits = tag.strip_prefix('v').unwrap_or(tag);
+        assert!(digits.starts_with(|digit: char| digit.is_ascii_digit()), "{name}: {tag} is no version");
         for other in service["depends_on"].as_object().into_iter().flat_map(|others| others.keys()) {
             assert!(services.contains_key(other), "{name} depends on {other}");
         }
         for volume in strings(&service["volumes"]) {
             let volume = volume.split(':').next().unwrap();
+            if volume.starts_with("./") {
+                assert!(root().join(volume).exists(), "{name} mounts {volume}, which is not there");
+                continue;
+            }
             assert!(compose["volumes"].as_object().unwrap().contains_key(volume), "{name}: {volume}");
         }
-        if name != "migrate" {
+        if !ONCE.contains(&name.as_str()) {
             assert!(service["healthcheck"]["test"].is_array(), "{name} has no health check");
         }
     }
@@ -90,13 +100,16 @@ fn everything_it_names_is_there_and_pinned() {
 fn the_program_takes_every_setting_that_it_gives() {
     let dir = tempfile::tempdir().unwrap();
     let compose = compose();
-    for stage in ["migrate", "track", "classify", "load", "report"] {
+    for stage in ["migrate", "grafana-user", "track", "classify", "load", "report"] {
         let service = &compose["services"][stage];
         let mut arguments = vec!["config"];
-        arguments.extend(&strings(&service["command"])[1..]);
+        arguments.extend(strings(&service["command"])[1..].iter().filter(|_| !ONCE.contains(&stage)));
         let mut program = Program::new(dir.path(), &arguments);
         for (name, value) in service["environment"].as_object().unwrap() {
-            program = program.env(name, value.as_str().unwrap());
+            // Read by the command line and not a setting.
+            if name != "TRUEOPEN_GRAFANA_PASSWORD" {
+                program = program.env(name, value.as_str().unwrap());
+            }
         }
         let output = program.output();
         assert!(output.status.success(), "{stage}: {}", String::from_utf8_lossy(&output.stderr));
@@ -107,4 +120,56 @@ fn the_program_takes_every_setting_that_it_gives() {
         }
         assert!(!printed.contains(PASSWORD), "{printed}");
     }
+}
+
+/// Every `$NAME` of a text.
+fn variables(text: &str) -> Vec<&str> {
+    text.split('$')
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_ascii_uppercase() && c != '_').next().unwrap_or_default())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn prometheus_and_grafana_find_what_they_are_told_of() {
+    let compose = compose();
+    let services = &compose["services"];
+    let read = |path: &str| std::fs::read_to_string(root().join("dashboards").join(path)).unwrap();
+    // Every target of Prometheus is a stage at its admin port, and every stage is a target.
+    let prometheus: Value = serde_saphyr::from_str(&read("prometheus/prometheus.yml")).unwrap();
+    let mut targets = strings(&prometheus["scrape_configs"][0]["static_configs"][0]["targets"]);
+    targets.sort_unstable();
+    let mut expected = Vec::new();
+    for stage in ["classify", "load", "report", "track"] {
+        let listen = services[stage]["environment"]["TRUEOPEN_ADMIN__LISTEN"].as_str().unwrap();
+        expected.push(listen.replace("0.0.0.0", stage));
+    }
+    assert_eq!(targets, expected);
+    let mounts = strings(&services["prometheus"]["volumes"]).join(" ");
+    for rules in strings(&prometheus["rule_files"]) {
+        assert!(mounts.contains(&format!(":{rules}:ro")), "{rules} is not mounted");
+    }
+    // Every variable of Grafana's data sources is set, and leads to services of this file.
+    let grafana = &services["grafana"];
+    let environment = grafana["environment"].as_object().unwrap();
+    let sources = read("provisioning/datasources/trueopen.yml");
+    assert!(variables(&sources).len() >= 6, "{sources}");
+    for name in variables(&sources) {
+        assert!(environment.contains_key(name), "Grafana is not told {name}");
+    }
+    assert!(services[environment["CLICKHOUSE_HOST"].as_str().unwrap()].is_object());
+    assert!(services["prometheus"].is_object() && environment["PROMETHEUS_URL"] == "http://prometheus:9090");
+    let made = &services["grafana-user"];
+    assert_eq!(
+        strings(&made["command"]),
+        ["grafana-user", "create", environment["CLICKHOUSE_USER"].as_str().unwrap()]
+    );
+    let providers: Value = serde_saphyr::from_str(&read("provisioning/dashboards/trueopen.yml")).unwrap();
+    let path = providers["providers"][0]["options"]["path"].as_str().unwrap();
+    let mounts = strings(&grafana["volumes"]);
+    assert!(mounts.contains(&format!("./dashboards/grafana:{path}:ro").as_str()), "{mounts:?}");
+    // The plugin is the one that the data source names.
+    let plugin = environment["GF_PLUGINS_PREINSTALL"].as_str().unwrap().split('@').next().unwrap();
+    assert!(sources.contains(&format!("type: {plugin}")), "{sources}");
 }

@@ -17,7 +17,6 @@ mod lost;
 mod producer;
 mod scan;
 mod settings;
-mod settle;
 mod topic;
 mod transactor;
 mod worker;

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
+mod compose;
 mod deadletter;
 mod fanout;
 mod oracle;
 mod place;
 mod refused;
+mod steady;
 mod takeover;
 
 use acceptance::{Api, Broker, Stage, free_port, wait_until};

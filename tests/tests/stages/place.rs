@@ -2,6 +2,7 @@
 
 use acceptance::{Api, Program, Stage, engine_library, free_port, program};
 use embedded::{Engine, EngineConfig};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -114,7 +115,11 @@ impl Place {
 
 /// A ClickHouse engine whose data lies in a folder.
 pub(crate) async fn engine(dir: &Path) -> Engine {
-    let listen = format!("127.0.0.1:{}", free_port()).parse().unwrap();
+    engine_at(dir, format!("127.0.0.1:{}", free_port()).parse().unwrap()).await
+}
+
+/// The same at an address, such as that of one that was here before.
+pub(crate) async fn engine_at(dir: &Path, listen: SocketAddr) -> Engine {
     let config = EngineConfig::new(
         engine_library().to_owned(),
         dir.join("clickhouse"),

@@ -1,8 +1,7 @@
 //! Settings that can't work: each is said in one line, and what can be mended from outside is waited for.
 
-use crate::place::{Place, TURN, engine};
+use crate::place::{Place, TURN, engine, engine_at};
 use acceptance::{Broker, Stage, wait_until};
-use embedded::{Engine, EngineConfig};
 use std::path::Path;
 use std::process::Command;
 
@@ -46,20 +45,7 @@ async fn a_clickhouse_that_is_away_wrong_or_newer_is_waited_for_and_said_once() 
 
     // A wrong password, then a schema that a newer program made.
     let address = place.variable("TRUEOPEN_CLICKHOUSE__URL").trim_start_matches("http://").parse().unwrap();
-    let again = || async {
-        let library = acceptance::engine_library().to_owned();
-        let folder = dir.path().join("clickhouse");
-        Engine::start(EngineConfig::new(
-            library,
-            folder,
-            address,
-            acceptance::program().to_owned(),
-            ["engine"],
-        ))
-        .await
-        .unwrap()
-    };
-    let engine = again().await;
+    let engine = engine_at(dir.path(), address).await;
     load.ready().await;
     report.ready().await;
     let count = |log: &str, words: &str| log.lines().filter(|line| line.contains(words)).count();
