@@ -3,6 +3,7 @@
 
 mod accounts;
 mod answer;
+mod console;
 mod events;
 mod export;
 mod latency;
@@ -99,6 +100,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         // The page's own files are part of the program: it works without a network.
         .merge(SwaggerUi::new("/docs").config(Config::new(["/openapi.json"])))
         .route("/openapi.json", get(move || std::future::ready((json, document.clone()).into_response())))
+        .merge(console::routes())
         .fallback(|| async { Problem::not_found("there is nothing at this path; see /openapi.json") })
         .method_not_allowed_fallback(|| async { Problem::method() })
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), observe::observe))

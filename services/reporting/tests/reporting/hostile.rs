@@ -112,7 +112,7 @@ async fn wrong_requests_get_problem_documents() {
         let (world, key) = (&world, world.admin.clone());
         async move { problem(world.send(method, path, Some(&key), body).await).await }
     };
-    assert_eq!(of(Method::GET, "/", None).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(of(Method::GET, "/nothing", None).await.0, StatusCode::NOT_FOUND);
     assert_eq!(of(Method::GET, "/v2/accounts", None).await.0, StatusCode::NOT_FOUND);
     assert_eq!(
         of(Method::GET, "/v1/accounts/demo/messages/%ff/timeline", None).await.0,
