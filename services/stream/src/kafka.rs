@@ -17,6 +17,7 @@ mod lost;
 mod producer;
 mod scan;
 mod settings;
+mod settle;
 mod topic;
 mod transactor;
 mod worker;

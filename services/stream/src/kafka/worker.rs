@@ -5,17 +5,17 @@
 //! ([`Working`]), and offsets of every partition that it writes on account of, so brokers refuse one whose generation has
 //! passed. One that they had taken by then ends before its offsets are stable, and [`News::Assigned`] waits for that.
 
-use super::lost;
+use super::settle::{Client, Settled, settle};
 use super::topic::{KafkaTopic, Shared};
 use super::transactor::{Addressed, Failure, Transactor};
 use super::working::{Change, Working, at};
 use crate::error::{AppendError, GroupError, ReadError};
 use crate::record::{Delivered, Record};
-use crate::worker::{Assigned, FinishError, Finished, News, Output};
+use crate::worker::{FinishError, Finished, News, Output};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -26,14 +26,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// How long brokers may take to say where a partition begins, stands and ends, before they are asked again.
-const ANSWER: Duration = Duration::from_secs(5);
-/// The longest pause before they are asked again.
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long a refused transaction waits for what the group has to say before it is tried again.
 const HEAR: Duration = Duration::from_secs(1);
-
-type Client = StreamConsumer<Working>;
 
 pub(crate) struct KafkaWorker {
     shared: Arc<Shared>,
@@ -62,12 +56,6 @@ struct Open {
     outputs: Vec<usize>,
     /// Which positions it moves.
     positions: Vec<(u32, u64)>,
-}
-
-/// Where a partition begins, once that is known.
-struct Settled {
-    turn: u64,
-    assigned: Assigned,
 }
 
 impl KafkaWorker {
@@ -266,31 +254,13 @@ impl KafkaWorker {
         if turns.is_empty() {
             return;
         }
-        let (inner, shared, group) = (Arc::clone(self.inner()), Arc::clone(&self.shared), self.group.clone());
-        let settle = self.settle.clone();
-        tokio::spawn(async move {
-            let mut open = turns;
-            let mut pause = Duration::from_millis(50);
-            while !open.is_empty() && !settle.is_closed() {
-                let (client, topic, group) = (Arc::clone(&inner), shared.full_name.clone(), group.clone());
-                let asked = open.clone();
-                let answers =
-                    tokio::task::spawn_blocking(move || stand(&client, &topic, &group, &asked)).await;
-                for settled in answers.unwrap_or_default() {
-                    open.retain(|(partition, _)| *partition != settled.assigned.partition);
-                    // Nobody to tell is somebody who left.
-                    let _ = settle.send(settled);
-                }
-                let standing = |(partition, turn): &(u32, u64)| {
-                    inner.context().standing().own.get(partition).is_some_and(|own| own.turn == *turn)
-                };
-                open.retain(standing);
-                if !open.is_empty() {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE);
-                }
-            }
-        });
+        drop(tokio::spawn(settle(
+            Arc::clone(self.inner()),
+            Arc::clone(&self.shared),
+            self.group.clone(),
+            turns,
+            self.settle.clone(),
+        )));
     }
 
     async fn begin(&mut self) -> Result<(), KafkaError> {
@@ -448,37 +418,6 @@ fn count(records: &[Addressed]) -> BTreeMap<String, u64> {
         }
     }
     counts
-}
-
-/// Where partitions stand, as far as brokers say. A position is said only when no transaction is open on it. May wait.
-fn stand(client: &Client, topic: &str, group: &str, partitions: &[(u32, u64)]) -> Vec<Settled> {
-    let mut list = TopicPartitionList::new();
-    for (partition, _) in partitions {
-        list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
-    }
-    let committed = match client.committed_offsets(list, ANSWER) {
-        Ok(committed) => committed,
-        Err(error) => {
-            tracing::debug!(%error, "the group's positions are not known yet");
-            return Vec::new();
-        }
-    };
-    let mut settled = Vec::new();
-    for element in committed.elements() {
-        let number = element.partition();
-        let turn = partitions.iter().find(|(partition, _)| i32::try_from(*partition) == Ok(number));
-        let (Some((partition, turn)), Ok(())) = (turn, element.error()) else { continue };
-        let Ok((oldest, end)) = client.fetch_watermarks(topic, number, ANSWER) else { continue };
-        let (oldest, end) = (u64::try_from(oldest).unwrap_or(0), u64::try_from(end).unwrap_or(0));
-        let position = match element.offset() {
-            Offset::Offset(offset) => u64::try_from(offset).unwrap_or(0),
-            _ => oldest,
-        };
-        lost::before(topic, group, position, oldest);
-        let assigned = Assigned { partition: *partition, position: position.max(oldest), end };
-        settled.push(Settled { turn: *turn, assigned });
-    }
-    settled
 }
 
 impl Drop for KafkaWorker {
