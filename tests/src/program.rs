@@ -98,6 +98,11 @@ impl Program {
         self.command.output().unwrap()
     }
 
+    /// Starts it.
+    pub fn spawn(mut self) -> Child {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs to the end with this on standard input.
     pub fn output_of(mut self, input: &str) -> Output {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -8,6 +8,7 @@
 //! other stands in `combine` alone. `message` gives each hit of a message its verdicts over time. Around the core stand
 //! `file`, which judges a file of hits, and [`stage`], which judges a topic.
 
+mod again;
 mod client;
 mod combine;
 pub mod data;
@@ -28,6 +29,7 @@ mod signatures;
 pub mod stage;
 mod window;
 
+pub use again::{Again, Outcome, Stored};
 pub use explain::explain;
 pub use facts::{Facts, HEADERS_READ};
 pub use file::{FileSummary, classify_file};

@@ -121,7 +121,16 @@ pub(crate) static REPEATED: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) static LATE: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "trueopen_classifier_late_hits_total",
-        "hits older than the window behind their message's newest: judged alone, correcting nothing"
+        "hits that came when the window of their neighbours was closed: judged without them, and again from what is stored"
+    )
+    .expect("the name is registered once")
+});
+
+/// Closed events that a reclassification gave another verdict.
+pub(crate) static RECLASSIFIED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_reclassified_total",
+        "events whose window is closed that got another verdict, counted among the corrections too"
     )
     .expect("the name is registered once")
 });

@@ -74,7 +74,13 @@ impl Judgement {
     /// The event that is written: the hit with its judgement.
     #[must_use]
     pub fn classified(self, hit: Hit) -> Classified {
-        Classified { hit, client: self.client, traits: self.traits, verdict: self.verdict }
+        Classified {
+            hit,
+            client: self.client,
+            traits: self.traits,
+            verdict: self.verdict,
+            reclassified: false,
+        }
     }
 }
 
@@ -174,6 +180,12 @@ impl Ruleset {
     #[must_use]
     pub fn see(&self, facts: &Facts<'_>) -> Seen {
         Seen::new(facts, &self.matched(facts))
+    }
+
+    /// How far back and ahead a hit's neighbours may lie, in milliseconds: so long may its verdict be revised.
+    #[must_use]
+    pub fn window_ms(&self) -> i64 {
+        self.policy.window_ms()
     }
 
     pub(crate) fn policy(&self) -> &Policy {

@@ -22,6 +22,7 @@ mod live;
 mod part;
 #[cfg(test)]
 mod replays;
+mod revise;
 mod route;
 mod say;
 mod trail;
@@ -30,14 +31,17 @@ use crate::in_force::InForce;
 use crate::metrics;
 use engagement::{Classified, DeliveryEvent, Signal, from_wire};
 use part::{Part, Phase};
+use revise::Ask;
 use route::{Output, Routed};
 use say::Outcome;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use stream::{Assigned, Delivered, Followed, Follower, GroupError, News, ReadError, Topic, Worker};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
+
+pub use revise::{LastSaid, Place, Revisions, Said};
 
 /// So many records of a topic at most, over all partitions, are read back at a start; beyond that the oldest are let go,
 /// and a restart won't know them.
@@ -129,6 +133,10 @@ pub struct Classifier {
     dead_letter: Topic,
     ruleset: InForce,
     parts: BTreeMap<u32, Part>,
+    revisions: Revisions,
+    asks: mpsc::Receiver<Ask>,
+    /// How often it was asked where the stage is.
+    epoch: u64,
     stopping: watch::Sender<bool>,
 }
 
@@ -152,6 +160,7 @@ enum Next {
     Delivery(Result<Followed, ReadError>),
     Signals(Result<Followed, ReadError>),
     Said(Result<Followed, ReadError>),
+    Ask(Option<Ask>),
 }
 
 impl Classifier {
@@ -160,7 +169,11 @@ impl Classifier {
     /// # Errors
     /// [`StageError::Position`] when the raw, the classified, the delivery or the signals topic has no such consumer group.
     pub fn build(config: Config, topics: Topics, ruleset: impl Into<InForce>) -> Result<Self, StageError> {
+        let (revisions, asks) = Revisions::channel();
         Ok(Self {
+            revisions,
+            asks,
+            epoch: 0,
             worker: topics.raw.worker(&config.group)?,
             raw_name: topics.raw.name().to_owned(),
             delivery: topics.delivery.follower(&config.group)?,
@@ -216,6 +229,7 @@ impl Classifier {
                         read = self.delivery.next(records, bytes), if delivery_open => Next::Delivery(read),
                         read = self.signals.next(records, bytes), if signals_open => Next::Signals(read),
                         read = self.said.next(records, bytes), if said_open => Next::Said(read),
+                        ask = self.asks.recv() => Next::Ask(ask),
                     }
                 } => next,
             };
@@ -231,6 +245,12 @@ impl Classifier {
                 Next::Delivery(Ok(followed)) => self.process_deliveries(&followed).await?,
                 Next::Signals(Ok(followed)) => self.process_signals(&followed).await?,
                 Next::Said(Ok(followed)) => self.read_back(followed).await?,
+                Next::Ask(ask) => {
+                    // There is always a sender: the stage's own.
+                    if let Some(ask) = ask {
+                        self.answer(ask).await?;
+                    }
+                }
                 Next::News(Err(ReadError::Closed)) => return Ok(()),
                 Next::Delivery(Err(ReadError::Closed)) => delivery_open = false,
                 Next::Signals(Err(ReadError::Closed)) => signals_open = false,
@@ -404,6 +424,7 @@ impl Classifier {
         for delivered in &followed.records {
             let Some(part) = self.parts.get_mut(&delivered.partition) else { continue };
             if let Some(classified) = payload::<Classified>(delivered) {
+                part.last = Some(LastSaid::of(&classified));
                 part.live.restore(classified);
                 part.read_back += 1;
             }

@@ -23,6 +23,7 @@ use folded::Folded;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
+pub(crate) use rules::told_by;
 pub use rules::{WINDOW_RULES, WindowRule};
 pub(crate) use told::Told;
 

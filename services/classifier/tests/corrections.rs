@@ -4,7 +4,7 @@
 
 use classifier::Ruleset;
 use classifier::stage::compare::{self, Comparer};
-use classifier::stage::{Classifier, Config, Topics};
+use classifier::stage::{Classifier, Config, Place, Revisions, Said, Topics};
 use engagement::delivery::{DeliveryEvent, DeliveryType};
 use engagement::{
     AccountId, AccountNumber, Classified, Hit, Kind, Request, Timestamp, Verdict, from_wire, message_key,
@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use stream::{JournalConfig, Record, Topic, TopicConfig};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -275,4 +275,109 @@ async fn a_fanout_ends_the_same_whatever_restarts_and_lost_positions_lie_in_it()
         bench.run(&second, &[], found).await;
         assert_eq!(last(&bench), last(&whole), "cut behind {cut}, {lost} lost");
     }
+}
+
+/// A stage that runs until it is told to stop, with the handle by which verdicts on closed windows are handed in.
+async fn with_revisions<T>(
+    bench: &Bench,
+    hits: &[Hit],
+    act: impl AsyncFnOnce(Revisions) -> T,
+) -> (T, Vec<Classified>) {
+    let topics = topics(bench.folder.path());
+    let mut consumer = topics.classified.consumer("test").unwrap();
+    let stage = Classifier::build(Config::default(), topics.clone(), RULESET.clone()).unwrap();
+    let revisions = stage.revisions();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(stage.run(async {
+        let _ = stopped.await;
+    }));
+    for hit in hits {
+        let key = message_key(hit.account_number, &hit.message_id);
+        topics.raw.append(Record { key, payload: to_wire(hit).into() }).await.unwrap();
+    }
+    let mut said: Vec<Classified> = Vec::new();
+    let mut take = async || {
+        let missing = |said: &[Classified]| {
+            let is_said = |hit: &Hit| said.iter().any(|one| one.hit.event_id == hit.event_id);
+            !hits.iter().all(is_said)
+        };
+        while missing(&said) || consumer.lag() > said.len() as u64 {
+            let some = tokio::time::timeout(WAIT, consumer.next(100, 1 << 20)).await.unwrap().unwrap();
+            said.extend(
+                some.into_iter().map(|one| from_wire::<Classified>(&one.record.unwrap().payload).unwrap()),
+            );
+        }
+    };
+    take().await;
+    let acted = act(revisions).await;
+    take().await;
+    stop.send(()).unwrap();
+    tokio::time::timeout(WAIT, task).await.unwrap().unwrap().unwrap();
+    let end = said.len() as u64;
+    assert_eq!(consumer.lag(), end, "all that was said was read");
+    close(topics).await;
+    (acted, said)
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_handed_in_is_written_where_the_window_is_closed_and_nowhere_else() {
+    const HOUR: i64 = 3_600_000;
+    let bench = Bench::new();
+    let closed = click(1, 0, 0);
+    let open = hit(2, "n", Kind::Click, 2 * HOUR, Some(0));
+    let revised = |hit: &Hit| {
+        let mut classified = RULESET.classify(hit.clone());
+        classified.verdict.revision = 2;
+        classified.client = "another".to_owned();
+        classified
+    };
+    let hits = [closed.clone(), open.clone()];
+    let (later, said) = with_revisions(&bench, &hits, async |revisions: Revisions| {
+        let [place] = revisions.begin().await.unwrap().try_into().unwrap();
+        let Place { partition: 0, partitions: 1, ref last, .. } = place else { panic!("{place:?}") };
+        let last = last.clone().unwrap();
+        assert_eq!((last.event_id, last.revision), (open.event_id, 1), "what was said last");
+        let answer = revisions.say(&place, vec![revised(&closed), revised(&open)]).await;
+        assert_eq!(answer, Some(vec![Said::Durable, Said::Open]));
+        // Of what was just said the stage has spoken: whoever read before that must read again.
+        assert_eq!(revisions.say(&place, vec![revised(&closed)]).await, Some(vec![Said::Open]));
+        let [again] = revisions.begin().await.unwrap().try_into().unwrap();
+        assert_eq!(revisions.say(&place, vec![revised(&closed)]).await, None, "an earlier answer is void");
+        again
+    })
+    .await;
+    assert_eq!(later.last.map(|last| (last.event_id, last.revision)), Some((closed.event_id, 2)));
+    let names = |said: &[Classified]| {
+        let name = |one: &Classified| (one.hit.event_id.as_u128(), one.verdict.revision, one.reclassified);
+        said.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&said), [(1, 1, false), (2, 1, false), (1, 2, true)]);
+
+    // A restart says nothing more of it.
+    let next = hit(3, "o", Kind::Open, 2 * HOUR + 1000, None);
+    let (last, said) = with_revisions(&bench, &[next], async |revisions: Revisions| {
+        revisions.begin().await.unwrap()[0].last.clone().unwrap()
+    })
+    .await;
+    assert_eq!(last.event_id.as_u128(), 3);
+    assert_eq!(names(&said)[3..], [(3, 1, false)]);
+}
+
+#[tokio::test]
+async fn a_restart_does_not_judge_a_window_again_that_it_read_back_in_part() {
+    const MINUTE: i64 = 60_000;
+    let bench = Bench::new();
+    // The click came after an opening, which lies more than an hour behind at the restart; the click does not.
+    let first = [
+        hit(1, "m", Kind::Open, 0, None),
+        click(2, 15 * MINUTE, 0),
+        hit(3, "n", Kind::Open, 70 * MINUTE, None),
+        hit(4, "n", Kind::Open, 72 * MINUTE, None),
+    ];
+    let (_, said) = with_revisions(&bench, &first, async |_| ()).await;
+    assert!(said[1].verdict.reasons.iter().any(|reason| reason.rule == "opened_before"), "{:?}", said[1]);
+    let next = hit(5, "o", Kind::Open, 73 * MINUTE, None);
+    let (_, said) = with_revisions(&bench, &[next], async |_| ()).await;
+    let of_click: Vec<_> = said.iter().filter(|one| one.hit.event_id.as_u128() == 2).collect();
+    assert_eq!(of_click.len(), 1, "{of_click:?}");
 }

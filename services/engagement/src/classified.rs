@@ -18,6 +18,9 @@ pub struct Classified {
     pub traits: Traits,
     /// The judgement.
     pub verdict: Verdict,
+    /// Stored events were judged again, and this is what came of it: the event's window was closed before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reclassified: bool,
 }
 
 /// What is known of the client beside its family: its network, and what its agent says of device and mail app. None of it

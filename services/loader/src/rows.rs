@@ -59,7 +59,7 @@ impl Table for Events {
     }
 
     fn row(record: Classified, days: Days) -> Result<EventRow, OutOfRange> {
-        let Classified { hit, client, traits, verdict } = record;
+        let Classified { hit, client, traits, verdict, reclassified: _ } = record;
         let request = hit.request;
         Ok(EventRow {
             account: hit.account_number.0,

@@ -72,6 +72,14 @@ impl Topic {
         &self.name
     }
 
+    /// How many partitions it has; 1 over a journal.
+    pub fn partitions(&self) -> u32 {
+        match &self.backing {
+            Backing::Journal(_) => 1,
+            Backing::Kafka(topic) => topic.partitions(),
+        }
+    }
+
     /// Appends a record; it is durable when this returns `Ok`. It is on its way from the first poll on, even if the
     /// future is dropped then.
     ///

@@ -89,6 +89,9 @@ pub(crate) enum Command {
     Deadletter(DeadLetterCommand),
     /// Learn from stored events when recipient domains' links are scanned: print what is new, and write it down for review
     Learn(LearnArgs),
+    /// Judge stored events again with today's rules, as higher revisions; a running `up` or `classify` does the work.
+    /// Ctrl-C stops it, the same command goes on
+    Reclassify(ReclassifyArgs),
     /// Print the settings in force, secrets masked
     Config,
     /// Run the embedded ClickHouse engine; `up` starts this by itself
@@ -450,6 +453,22 @@ pub(crate) struct LearnArgs {
     /// Take what was learned last, and reviewed, into use
     #[arg(long, conflicts_with_all = ["from", "to"])]
     pub(crate) apply: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReclassifyArgs {
+    /// Events from this time on (RFC 3339)
+    #[arg(long)]
+    pub(crate) from: String,
+    /// And before this one
+    #[arg(long)]
+    pub(crate) to: String,
+    /// The account; all if not given
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// Only print what would change, by account and source
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

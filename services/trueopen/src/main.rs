@@ -11,6 +11,7 @@ mod kafka;
 mod learn;
 mod master_key;
 mod output;
+mod reclassify;
 mod settings;
 mod signatures;
 mod simulate;
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
             Command::GrafanaUser(command) => commands::grafana_user(&settings, command).await,
             Command::Learn(args) => learn::learn(&settings, args).await,
+            Command::Reclassify(args) => reclassify::reclassify(&settings, args).await,
             Command::Settings(command) => commands::settings(&settings, command).await,
             _ => Ok(()),
         }

@@ -11,7 +11,7 @@ use crate::topics::{
     CLASSIFIED, CLASSIFIER, COMPARER, DEAD_LETTER, DELIVERY, FORWARDER, LOADER, NEIGHBOURS, RAW, SIGNALS,
 };
 use crate::up::{ADMIN_PORT, admin_address};
-use crate::{Failure, master_key, signatures};
+use crate::{Failure, master_key, reclassify, signatures};
 use classifier::InForce;
 use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
 use classifier::stage::{Classifier, Topics as ClassifierTopics};
@@ -77,6 +77,10 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
     let (gate, readiness) = gate(&cluster);
     let admin = Admin::build(admin_address(&settings, CLASSIFY_ADMIN_PORT), readiness).await?;
     info!(admin = %admin.address()?, "classifier starting");
+    let client = match &settings.clickhouse.url {
+        Some(_) => Some(settings.connection()?.client()),
+        None => None,
+    };
     let mut stages = Stages::new();
     let (stage, second) = (settings.classifier.stage(), settings.classifier.comparer());
     let kafka = settings.kafka.clone();
@@ -95,11 +99,29 @@ pub(crate) async fn classify(settings: Settings) -> Result<(), Failure> {
         };
         let judged = ClassifierTopics { raw, classified, delivery, neighbours, signals, dead_letter };
         let classifier = Classifier::build(stage, judged, ruleset.clone())?;
+        // Without a database there is nothing to judge again. What the topic gave up was stored long before: its
+        // retention ends days behind the loader's lag that an operator would let be.
+        let worker = client.map(|client| {
+            let (ruleset, revisions) = (ruleset.clone(), classifier.revisions());
+            reclassify::Worker::new(client, ruleset, revisions, Box::new(|| 0))
+        });
         let comparer = Comparer::build(second, compared, ruleset)?;
-        let result = tokio::try_join!(
-            classifier.run(shutdown.clone().requested()),
-            comparer.run(shutdown.requested())
-        );
+        let again = async {
+            if let Some(worker) = worker {
+                let Ok(()) = worker.run(shutdown.clone()).await;
+            }
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        let stages = async {
+            tokio::try_join!(
+                classifier.run(shutdown.clone().requested()),
+                comparer.run(shutdown.clone().requested())
+            )
+        };
+        let result = tokio::select! {
+            result = stages => result,
+            never = again => match never {},
+        };
         for topic in topics {
             topic.close().await;
         }

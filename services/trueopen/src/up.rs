@@ -6,8 +6,8 @@ use crate::bootstrap::{Welcome, bootstrap};
 use crate::data_dir::DataDir;
 use crate::deadletter::control::Control;
 use crate::settings::{Settings, reachable};
-use crate::topics::Topics;
-use crate::{Failure, master_key, output, signatures, single};
+use crate::topics::{LOADER, Topics};
+use crate::{Failure, master_key, output, reclassify, signatures, single};
 use banner::Banner;
 use classifier::InForce;
 use classifier::stage::compare::{Comparer, Topics as ComparerTopics};
@@ -135,6 +135,13 @@ async fn run(
         },
         ruleset.clone(),
     )?;
+    let unread = topics.classified.consumer(LOADER)?;
+    let worker = reclassify::Worker::new(
+        connection.client(),
+        ruleset.clone(),
+        classifier.revisions(),
+        Box::new(move || unread.lag()),
+    );
     let loader = Loader::build(
         settings.loader.clone(),
         loader::Dependencies {
@@ -153,6 +160,7 @@ async fn run(
     if let Some(control) = Control::build(&settings.data_dir, topics) {
         stages.start("control", |shutdown| control.run(shutdown));
     }
+    stages.start("reclassifier", |shutdown| worker.run(shutdown));
     stages.start("classifier", |shutdown| classifier.run(shutdown.requested()));
     stages.start("neighbours", |shutdown| comparer.run(shutdown.requested()));
     signatures::start(&mut stages, settings, ruleset.clone());

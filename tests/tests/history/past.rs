@@ -1,7 +1,7 @@
 //! A past: hits as an earlier ruleset judged them, and delivery events, as rows.
 
 use acceptance::System;
-use classifier::{Facts, Ruleset};
+use classifier::{BUILTIN_FILES, Facts, Ruleset, SignatureFile};
 use engagement::{Hit, Kind, Request, Timestamp};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -10,11 +10,20 @@ use uuid::Uuid;
 
 pub(crate) const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 pub(crate) const BARRACUDA: &str = "Barracuda Sentinel (EE)";
-pub(crate) const HOUR: i64 = 3_600_000;
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
 pub(crate) fn now() -> i64 {
     Timestamp::from_clock(SystemTime::now()).millis()
+}
+
+/// A ruleset that does not know gateways yet.
+pub(crate) fn without_gateways() -> Ruleset {
+    let gateways = ["gateways.toml", "barracuda.toml"];
+    let files: Vec<SignatureFile<'_>> =
+        BUILTIN_FILES.iter().filter(|file| !gateways.contains(&file.name)).copied().collect();
+    Ruleset::from_files(&files).unwrap()
 }
 
 /// Rows on their way into the engine.
@@ -22,6 +31,7 @@ pub(crate) fn now() -> i64 {
 pub(crate) struct Past {
     events: Vec<Value>,
     deliveries: Vec<Value>,
+    evidence_days: Option<i64>,
 }
 
 /// One hit of the past.
@@ -41,6 +51,11 @@ impl<'a> PastHit<'a> {
 }
 
 impl Past {
+    /// Hits that follow keep their evidence for so many days after they arrived.
+    pub(crate) fn evidence_days(&mut self, days: i64) {
+        self.evidence_days = Some(days);
+    }
+
     /// Adds a hit as this ruleset judges it alone; its event's id.
     pub(crate) fn hit(&mut self, hit: &PastHit<'_>, ruleset: &Ruleset) -> String {
         let is_click = hit.kind == Kind::Click;
@@ -79,7 +94,7 @@ impl Past {
             "link_count": hit.link_count, "label": "", "method": "GET", "actor": judged.verdict.actor.as_str(),
             "source": judged.verdict.source, "client": judged.client, "confidence": judged.verdict.confidence,
             "reasons": serde_json::to_string(&judged.verdict.reasons).unwrap(), "ruleset": judged.verdict.ruleset,
-            "evidence_until": seconds(30), "retention_until": seconds(400),
+            "evidence_until": seconds(self.evidence_days.unwrap_or(30)), "retention_until": seconds(400),
             "ip": "203.0.113.9", "user_agent": hit.request.ua, "headers": "{}", "trailing": "",
         }));
         id
@@ -131,4 +146,13 @@ pub(crate) fn run(system: &System, arguments: &[&str]) -> String {
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{arguments:?}: {said}");
     said
+}
+
+/// Asserts that no revision of an event says two things, as `trueopen verify` looks for it.
+pub(crate) async fn says_nothing_twice(system: &System, data: &Path) {
+    let conflicts = "SELECT count() FROM (
+        SELECT uniqExact((kind, received_at, message_id, link_index, actor, source, client, confidence, reasons, ruleset))
+            AS contents
+        FROM events GROUP BY event_id, revision HAVING contents > 1)";
+    assert_eq!(execute(system, data, conflicts).await.trim(), "0", "one revision says two things");
 }

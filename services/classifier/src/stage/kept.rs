@@ -17,6 +17,7 @@ pub(super) struct KeptHit {
     about: Arc<About>,
     asked: Arc<Asked>,
     label: Option<Box<str>>,
+    late: bool,
 }
 
 /// What the hits of one message say alike.
@@ -82,8 +83,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps a hit; `beside` is another of the same message, if one is kept.
-    pub(super) fn keep(&mut self, hit: Hit, beside: Option<&KeptHit>) -> KeptHit {
+    /// Keeps a hit that came late or not; `beside` is another of the same message, if one is kept.
+    pub(super) fn keep(&mut self, hit: Hit, late: bool, beside: Option<&KeptHit>) -> KeptHit {
         let Request { method, ua, headers, trailing, .. } = hit.request;
         let mailing = self.mailings.share(Mailing {
             v: hit.v,
@@ -107,11 +108,17 @@ impl Keeper {
             about,
             asked: self.asked.share(Asked { method, ua, headers, trailing }),
             label: hit.label.map(String::into_boxed_str),
+            late,
         }
     }
 }
 
 impl KeptHit {
+    /// Whether its neighbours may have been let go of when it came.
+    pub(super) fn late(&self) -> bool {
+        self.late
+    }
+
     /// The hit as it was.
     pub(super) fn hit(&self, seen: &Seen) -> Hit {
         let (about, mailing, asked) = (&self.about, &self.about.mailing, &self.asked);
@@ -186,7 +193,7 @@ mod tests {
             let hit: Hit = serde_json::from_str(text).unwrap();
             let facts = Facts::from(&hit);
             let seen = ruleset.see(&facts);
-            let kept = keeper.keep(hit.clone(), beside.as_ref());
+            let kept = keeper.keep(hit.clone(), false, beside.as_ref());
             assert_eq!(kept.hit(&seen), hit);
             assert_eq!(ruleset.judge(&kept.facts(&seen)), ruleset.judge(&facts));
             beside = Some(kept);

@@ -12,7 +12,9 @@ use crate::metrics;
 use crate::neighbours::neighbours;
 use aws_lc_rs::digest;
 use engagement::delivery::DeliveryType;
-use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Signal, Timestamp, message_key};
+use engagement::{
+    AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Reason, Signal, Timestamp, message_key,
+};
 use std::collections::{HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
@@ -32,6 +34,10 @@ const TOUCH_MS: i64 = 60_000;
 
 /// So many deliveries of one message are known beside the last.
 const MOST_BEFORE: usize = 7;
+
+/// The reason that a verdict carries while it is not known what the hit's neighbours show: what is stored with it is the
+/// queue of what is to be judged again.
+pub(super) const LATE: &str = "late";
 
 /// A hash of a message's key: shorter than most, and of one length.
 type Key = [u8; 16];
@@ -130,20 +136,33 @@ impl Live {
                 return Vec::new();
             }
         }
+        // Its neighbours may have been let go of already.
+        let late = self.newest.saturating_sub(hit.received_at.millis()) > HOLD_MS
+            && self
+                .messages
+                .get(&key(hit.account_number, &hit.message_id))
+                .is_none_or(|held| held.until < self.newest);
         let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
         let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
         let seen = ruleset.see(&Facts::from(&hit));
         let (account, message) = (hit.account_number, &hit.message_id);
         neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, &seen).for_each(tell);
-        let kept = self.keeper.keep(hit, held.message.kept().next());
+        let kept = self.keeper.keep(hit, late, held.message.kept().next());
         let mut said = Vec::with_capacity(1);
         held.message.hit(seen, kept, &ruleset, |revised| {
-            if revised.late {
+            if revised.late || (late && !revised.correction) {
                 metrics::LATE.inc();
             }
             said.push(say(revised));
         });
         said
+    }
+
+    /// Whether an event's window is open here.
+    pub(super) fn holds(&self, hit: &Hit) -> bool {
+        let held = self.messages.get(&key(hit.account_number, &hit.message_id));
+        let here = |held: &&Held| held.until >= self.progress() || self.restored.is_some();
+        held.filter(here).is_some_and(|held| held.message.holds(&hit.event_id))
     }
 
     /// Takes a delivery event: the verdicts that it corrects.
@@ -209,14 +228,27 @@ impl Live {
     /// Takes a verdict that was written before this start.
     pub(super) fn restore(&mut self, classified: Classified) {
         let ruleset = self.ruleset.current();
-        let Classified { hit, client, verdict, .. } = classified;
+        let Classified { hit, client, mut verdict, reclassified, .. } = classified;
         if let Some(read_back) = &mut self.read_back {
             read_back.insert(hit.event_id);
         }
-        let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
+        if reclassified && !self.holds(&hit) {
+            // It was closed when that was said, and its neighbours are not read back with it.
+            return;
+        }
+        // The reason is the stage's own, not the rules'.
+        let reasons = verdict.reasons.len();
+        verdict.reasons.retain(|reason| reason.rule != LATE);
+        let late = verdict.reasons.len() < reasons;
+        let key = if reclassified {
+            // It is no sign of life.
+            key(hit.account_number, &hit.message_id)
+        } else {
+            self.touch(hit.account_number, &hit.message_id, hit.received_at)
+        };
         let Some(held) = self.messages.get_mut(&key) else { return };
         let seen = ruleset.see(&Facts::from(&hit));
-        let kept = self.keeper.keep(hit, held.message.kept().next());
+        let kept = self.keeper.keep(hit, late, held.message.kept().next());
         held.message.restore(seen, kept, &client, &verdict, &ruleset);
     }
 
@@ -294,5 +326,15 @@ fn key(account: AccountNumber, message_id: &str) -> Key {
 
 fn say(revised: Revised<'_, KeptHit>) -> Said {
     let hit = revised.kept.hit(revised.seen);
-    Said { classified: revised.judgement.classified(hit), correction: revised.correction }
+    let mut judgement = revised.judgement;
+    if revised.late || revised.kept.late() {
+        judgement.verdict.reasons.push(Reason {
+            rule: LATE.to_owned(),
+            source: "unknown".to_owned(),
+            confidence: 0.0,
+            evidence: "came when the window of its neighbours was closed: to be judged again with them"
+                .to_owned(),
+        });
+    }
+    Said { classified: judgement.classified(hit), correction: revised.correction }
 }

@@ -1,6 +1,8 @@
 //! What the stage knows of one partition: its live messages, and how far back a restart would have to read.
 
 use super::live::{DELIVERIES_BACK_MS, Live, SAID_BACK_MS, Said};
+use super::revise::{LastSaid, Watch};
+use super::route::Output;
 use super::trail::Trail;
 use crate::in_force::InForce;
 use engagement::{DeliveryEvent, Signal};
@@ -45,6 +47,10 @@ pub(super) struct Part {
     pub(super) assigned: Instant,
     /// How many verdicts were read back.
     pub(super) read_back: u64,
+    /// What was said last and is durable.
+    pub(super) last: Option<LastSaid>,
+    /// What was spoken of since somebody asked, if somebody did.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Part {
@@ -59,6 +65,8 @@ impl Part {
             said: Trail::new(SAID_BACK_MS),
             assigned: Instant::now(),
             read_back: 0,
+            last: None,
+            watch: None,
         };
         part.dealt_with(assigned.position);
         part
@@ -68,6 +76,13 @@ impl Part {
     pub(super) fn dealt_with(&mut self, next_offset: u64) {
         self.position = next_offset;
         self.live.expect_repeats(next_offset < self.new_from);
+    }
+
+    /// Notes that something is about to be said.
+    pub(super) fn speaks(&mut self, output: &Output) {
+        if self.watch.as_mut().is_some_and(|watch| !watch.note(output.names.event_id)) {
+            self.watch = None;
+        }
     }
 
     /// Takes a delivery event, or puts it aside until what was said is known; the verdicts that it corrects.

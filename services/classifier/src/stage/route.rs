@@ -3,6 +3,7 @@
 
 use super::StageError;
 use super::live::Said;
+use super::revise::LastSaid;
 use crate::file::brief;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +36,8 @@ pub(super) struct Output {
     pub(super) partition: u32,
     /// Where the record that made it was.
     pub(super) from: Place,
+    /// What names it.
+    pub(super) names: LastSaid,
 }
 
 /// Where a record was, and what it was.
@@ -52,6 +55,7 @@ impl Output {
         let Said { classified, correction } = said;
         let key = message_key(classified.hit.account_number, &classified.hit.message_id);
         let payload = Bytes::from(to_wire(&classified));
+        let names = LastSaid::of(&classified);
         let from = match from {
             Some(delivered) if !correction => Place::of(delivered),
             _ => Place { partition, offset: 0, key: key.clone(), original: payload.clone() },
@@ -63,6 +67,7 @@ impl Output {
             correction,
             partition,
             from,
+            names,
         }
     }
 

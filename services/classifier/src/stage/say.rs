@@ -49,6 +49,11 @@ impl Classifier {
         neighbours: Vec<(u32, Neighbour)>,
         positions: &[(u32, u64)],
     ) -> Result<Outcome, Interrupt> {
+        for output in &outputs {
+            if let Some(part) = self.parts.get_mut(&output.partition) {
+                part.speaks(output);
+            }
+        }
         let mut verdicts = Vec::with_capacity(outputs.len());
         for output in outputs {
             match self.classified.takes(&output.record) {
@@ -99,6 +104,7 @@ impl Classifier {
     fn count(&mut self, output: &Output, place: Option<u64>) {
         let (Some(place), Some(part)) = (place, self.parts.get_mut(&output.partition)) else { return };
         part.said.pass(part.live.newest(), place + 1, 1);
+        part.last = Some(output.names.clone());
         if output.correction {
             metrics::CORRECTIONS.inc();
             return;

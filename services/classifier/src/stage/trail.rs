@@ -28,10 +28,12 @@ impl Trail {
         }
     }
 
-    /// The place that a restart may begin at, if it has moved: record times have gone on by so much since it was passed, or more than `most` records lie behind it, and then a restart won't know the oldest.
+    /// The place that a restart may begin at, if it has moved: record times have gone on by so much since it was passed, or
+    /// more than `most` records lie behind it, and then a restart won't know the oldest. What was passed last is never left
+    /// behind, so that a restart knows what was said last.
     pub(super) fn begin(&mut self, newest: i64, most: u64) -> Option<u64> {
         let mut begin = None;
-        while let Some((then, next, count)) = self.passed.front().copied() {
+        while let Some((then, next, count)) = self.passed.front().copied().filter(|_| self.passed.len() > 1) {
             if self.records <= most && newest.saturating_sub(then) <= self.hold_ms {
                 break;
             }
@@ -63,9 +65,11 @@ mod tests {
         trail.pass(61_000, 20, 8);
         assert_eq!(trail.begin(1500 + HOLD_MS, 100), None);
         assert_eq!(trail.begin(1501 + HOLD_MS, 100), Some(12));
-        assert_eq!(trail.begin(1501 + HOLD_MS, 8), None);
-        assert_eq!(trail.begin(1501 + HOLD_MS, 7), Some(20));
-        assert!(!trail.forget());
+        trail.pass(62_000, 24, 4);
+        assert_eq!(trail.begin(1501 + HOLD_MS, 12), None);
+        assert_eq!(trail.begin(1501 + HOLD_MS, 11), Some(20));
+        assert_eq!(trail.begin(i64::MAX, 0), None, "what was passed last stays");
+        assert!(trail.forget() && !trail.forget());
         trail.pass(i64::MIN, 30, 1);
         assert!(trail.forget() && trail.begin(i64::MAX, 0).is_none());
     }

@@ -3,6 +3,8 @@
 
 use super::{Around, Crowd, Seen};
 use crate::finding::Finding;
+use engagement::Reason;
+use engagement::neighbour::Fact;
 
 /// One rule over a hit's neighbours.
 #[derive(Debug, Clone, Copy)]
@@ -46,4 +48,57 @@ table! {
     opened_before,
     unopened,
     suspect_unsubscribe,
+}
+
+/// The rules that pass on what other messages' hits show, and the fact each passes on.
+const TOLD: [(&str, Fact); 4] = [
+    ("fanout", Fact::Address),
+    ("fanout_network", Fact::Network),
+    ("sweep", Fact::Sweep),
+    ("unopened", Fact::Images),
+];
+
+/// The fact and its level behind a reason, where one of those rules gave it. A reason that words its level otherwise, as an
+/// earlier version of the rule may have, is of the level that is as sure.
+pub(crate) fn told_by(reason: &Reason) -> Option<(Fact, u8)> {
+    let (name, fact) = TOLD.into_iter().find(|(name, _)| *name == reason.rule)?;
+    let rule = WINDOW_RULES.iter().find(|rule| rule.name == name)?;
+    let said = |level: u8| (rule.say)(level, false);
+    let levels = || (1..=3_u8).filter_map(|level| Some((level, said(level)?)));
+    let same = levels().find(|(_, finding)| finding.evidence == reason.evidence).map(|(level, _)| level);
+    let nearest = || {
+        let apart = |finding: &Finding<'_>| (finding.confidence - reason.confidence).abs();
+        levels().min_by(|left, right| apart(&left.1).total_cmp(&apart(&right.1))).map(|(level, _)| level)
+    };
+    Some((fact, same.or_else(nearest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_that_was_told_is_read_off_the_reason() {
+        let reason = |rule: &str, level: u8| {
+            let known = WINDOW_RULES.iter().find(|known| known.name == rule).unwrap();
+            let finding = (known.say)(level, false).unwrap();
+            Reason {
+                rule: rule.to_owned(),
+                source: finding.source.to_owned(),
+                confidence: finding.confidence,
+                evidence: finding.evidence.into_owned(),
+            }
+        };
+        for (rule, fact) in TOLD {
+            for level in 1..=3 {
+                let (told, read) = told_by(&reason(rule, level)).unwrap();
+                assert_eq!(told, fact);
+                assert_eq!(reason(rule, read), reason(rule, level), "{rule}");
+            }
+        }
+        let mut old = reason("fanout", 3);
+        old.evidence = "worded otherwise".to_owned();
+        assert_eq!(told_by(&old), Some((Fact::Address, 3)));
+        assert_eq!(told_by(&reason("burst", 2)), None);
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a panic here is a failed test with a line number
 
 mod across;
+mod again;
 mod clients;
 mod files;
 mod known_agents;

@@ -63,6 +63,10 @@ impl Shared {
 }
 
 impl KafkaTopic {
+    pub(crate) fn partitions(&self) -> u32 {
+        self.shared.partitions
+    }
+
     pub(super) fn new(
         full_name: String,
         partitions: u32,

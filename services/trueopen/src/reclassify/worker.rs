@@ -1,0 +1,274 @@
+//! The worker: takes jobs, and hits that came when their window was closed, and judges again.
+//!
+//! It runs beside the classifier's stage, in the process that holds the messages' windows, and only through it does it say
+//! anything: the stage refuses what is still open there, and what it spoke of since the worker last made sure that all
+//! that was said is stored. So the revision that is read from ClickHouse is the highest there is, and no revision says two
+//! things. What it says itself is stored before it reads again, so a worker that begins anew repeats nothing.
+
+use super::jobs::{Job, Jobs, Progress};
+use super::rows::{self, Judging, Messages, Stretch};
+use super::tally::Tally;
+use super::{late, next_stretch};
+use crate::Failure;
+use classifier::stage::{Place, Revisions, Said};
+use classifier::{InForce, Outcome, Ruleset};
+use clickhouse::Client;
+use engagement::{Classified, message_key};
+use runtime::Shutdown;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+use store::{Account, Accounts};
+use tracing::{info, warn};
+
+/// How often jobs are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often hits that came late are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How often it is looked whether something is stored.
+const STORED: Duration = Duration::from_millis(100);
+/// After how long without that a line says so.
+const SLOW: Duration = Duration::from_secs(30);
+/// The longest pause after failures.
+const PAUSE: Duration = Duration::from_secs(30);
+/// So many verdicts at most are handed to the stage at once.
+const MOST_AT_ONCE: usize = 256;
+
+/// Judges stored events again.
+pub(crate) struct Worker {
+    client: Client,
+    accounts: Accounts,
+    jobs: Jobs,
+    ruleset: InForce,
+    revisions: Revisions,
+    unread: Unread,
+}
+
+/// How much of the classified topic the loader has before it, where that is known without asking ClickHouse.
+pub(crate) type Unread = Box<dyn Fn() -> u64 + Send + Sync>;
+
+impl Worker {
+    /// A worker beside the stage that `revisions` belongs to. `unread` decides where nothing that was said is in the topic
+    /// any more: then all was stored, or the topic gave it up while the loader was behind.
+    pub(crate) fn new(client: Client, ruleset: InForce, revisions: Revisions, unread: Unread) -> Self {
+        let (accounts, jobs) = (Accounts::new(client.clone()), Jobs::new(client.clone()));
+        Self { client, accounts, jobs, ruleset, revisions, unread }
+    }
+
+    /// Works until a stop is asked for. What fails is tried again, for a job that was asked for is not forgotten.
+    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Infallible> {
+        let stop = shutdown.requested();
+        tokio::pin!(stop);
+        tokio::select! {
+            biased;
+            () = &mut stop => {}
+            () = self.work() => {}
+        }
+        Ok(())
+    }
+
+    async fn work(&self) {
+        let (mut swept, mut pause, mut failing) = (Instant::now() - SWEEP, LOOK, false);
+        loop {
+            let worked = match self.round(&mut swept).await {
+                Ok(worked) => {
+                    (pause, failing) = (LOOK, false);
+                    worked
+                }
+                Err(error) => {
+                    if !failing {
+                        warn!(%error, "judging stored events again has to wait, trying again");
+                    }
+                    failing = true;
+                    pause = (pause * 2).min(PAUSE);
+                    false
+                }
+            };
+            if !worked {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// One stretch of a job, or a look at what came late; says whether there may be more at once.
+    async fn round(&self, swept: &mut Instant) -> Result<bool, Failure> {
+        for job in self.jobs.asked().await? {
+            if self.step(&job).await? {
+                return Ok(true);
+            }
+        }
+        if swept.elapsed() >= SWEEP {
+            *swept = Instant::now();
+            self.sweep().await?;
+        }
+        Ok(false)
+    }
+
+    /// Judges the next stretch of a job in those partitions that are furthest behind; `false` when nothing is left to do
+    /// here.
+    async fn step(&self, job: &Job) -> Result<bool, Failure> {
+        let known = self.jobs.progress(job.id).await?;
+        let ruleset = self.ruleset.current();
+        if Progress::is_done(&known) {
+            return Ok(false);
+        }
+        let Some(places) = self.revisions.begin().await else { return Ok(false) };
+        let mut own: Vec<(Place, Progress)> = places
+            .into_iter()
+            .map(|place| {
+                let progress = known.iter().find(|progress| {
+                    progress.partition == place.partition && progress.ruleset == ruleset.version()
+                });
+                let begin = || {
+                    let version = known.iter().map(|progress| progress.version).max().unwrap_or(0);
+                    Progress::begin(job, place.partition, place.partitions, ruleset.version(), version)
+                };
+                let progress = progress.cloned().unwrap_or_else(begin);
+                (place, progress)
+            })
+            .filter(|(_, progress)| !progress.done)
+            .collect();
+        let Some(behind) = own.iter().map(|(_, progress)| progress.reached()).min() else { return Ok(false) };
+        own.retain(|(_, progress)| progress.reached() == behind);
+
+        let (number, done_to) = behind;
+        let mut accounts = self.accounts.list().await?;
+        accounts.retain(|account| {
+            account.number.0 >= number && job.account().is_none_or(|only| only == account.number.0)
+        });
+        accounts.sort_by_key(|account| account.number.0);
+        let mut reached = None;
+        for account in &accounts {
+            let from = if account.number.0 == number { done_to } else { job.range().from };
+            let left = Stretch { from, to: job.range().to };
+            let Some(stretch) = next_stretch(&self.client, account, left).await? else { continue };
+            let places: Vec<&Place> = own.iter().map(|(place, _)| place).collect();
+            let Some(tallies) = self.judge(&ruleset, account, stretch, &Messages::All, &places).await? else {
+                // A partition went to another process, or began again: what is done is found out anew.
+                return Ok(true);
+            };
+            for ((_, progress), tally) in own.iter_mut().zip(tallies) {
+                progress.add(tally);
+            }
+            reached = Some((account.number.0, stretch.to));
+            break;
+        }
+        for (_, progress) in &mut own {
+            match reached {
+                Some(reached) => progress.reach(reached),
+                None => progress.done = true,
+            }
+            self.jobs.note(progress).await?;
+            if progress.done {
+                info!(
+                    job = %job.id,
+                    partition = progress.partition,
+                    same = progress.same,
+                    changed = progress.changed,
+                    expired = progress.expired,
+                    open = progress.open,
+                    "reclassification done"
+                );
+            }
+        }
+        Ok(true)
+    }
+
+    /// Judges the messages again of which a hit came when its window was closed.
+    async fn sweep(&self) -> Result<(), Failure> {
+        let ruleset = self.ruleset.current();
+        for account in self.accounts.list().await? {
+            for batch in late::batches(&self.client, &account, ruleset.window_ms()).await? {
+                let Some(places) = self.revisions.begin().await else { return Ok(()) };
+                let places: Vec<&Place> = places.iter().collect();
+                let messages = Messages::Of(batch.message_ids);
+                let Some(tallies) = self.judge(&ruleset, &account, batch.stretch, &messages, &places).await?
+                else {
+                    return Ok(());
+                };
+                let changed: u64 = tallies.iter().map(|tally| tally.changed).sum();
+                if changed > 0 {
+                    info!(changed, "hits that came late were judged again with their neighbours");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a stretch in some partitions, and says what changes; what was counted in each. `None` when one of them is no
+    /// longer ours.
+    async fn judge(
+        &self,
+        ruleset: &Ruleset,
+        account: &Account,
+        stretch: Stretch,
+        messages: &Messages,
+        places: &[&Place],
+    ) -> Result<Option<Vec<Tally>>, Failure> {
+        for place in places {
+            self.stored(place).await?;
+        }
+        let mut tallies = vec![Tally::default(); places.len()];
+        let mut waiting: Vec<Vec<Classified>> = vec![Vec::new(); places.len()];
+        let mut judging = Judging::begin(&self.client, ruleset, account, stretch, messages).await?;
+        while let Some(judged) = judging.next().await? {
+            let key = message_key(account.number, &judged.message_id);
+            let index =
+                places.iter().position(|place| place.partition == stream::partition(&key, place.partitions));
+            let Some(index) = index else { continue };
+            let tally = &mut tallies[index];
+            for outcome in judged.outcomes {
+                match outcome {
+                    Outcome::Same(_) => tally.same += 1,
+                    Outcome::Expired(_) => tally.expired += 1,
+                    Outcome::Changed { now, .. } => waiting[index].push(*now),
+                }
+            }
+            if waiting[index].len() >= MOST_AT_ONCE
+                && !self.say(places[index], std::mem::take(&mut waiting[index]), tally).await
+            {
+                return Ok(None);
+            }
+        }
+        for ((place, waiting), tally) in places.iter().zip(waiting).zip(&mut tallies) {
+            if !waiting.is_empty() && !self.say(place, waiting, tally).await {
+                return Ok(None);
+            }
+        }
+        Ok(Some(tallies))
+    }
+
+    /// Hands verdicts to the stage and counts what became of them; `false` when the partition is no longer ours.
+    async fn say(&self, place: &Place, verdicts: Vec<Classified>, tally: &mut Tally) -> bool {
+        let Some(said) = self.revisions.say(place, verdicts).await else { return false };
+        for said in said {
+            match said {
+                Said::Durable => tally.changed += 1,
+                Said::Open => tally.open += 1,
+            }
+        }
+        true
+    }
+
+    /// Waits until what was said last in a partition is stored, and with it all that was said before.
+    async fn stored(&self, place: &Place) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut told = false;
+        loop {
+            let stored = match &place.last {
+                Some(last) => rows::is_stored(&self.client, last).await?,
+                None => (self.unread)() == 0,
+            };
+            if stored {
+                return Ok(());
+            }
+            if !told && started.elapsed() > SLOW {
+                told = true;
+                warn!(
+                    partition = place.partition,
+                    "waiting for the loader before stored events are judged again"
+                );
+            }
+            tokio::time::sleep(STORED).await;
+        }
+    }
+}
