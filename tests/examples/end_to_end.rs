@@ -219,7 +219,9 @@ fn capacity(costs: &Costs) {
     const CORES: f64 = 16.0 * 0.5;
     const DISK: f64 = 10e12;
     println!("\ncapacity, machines of 16 cores and 10 TB, a peak of three times the mean:");
-    println!("| hits a day | peak a second | trackers | classifiers | loaders | brokers (CPU, disk) | ClickHouse (CPU, disk) | partitions | most of all |");
+    println!(
+        "| hits a day | peak a second | trackers | classifiers | loaders | brokers (CPU, disk) | ClickHouse (CPU, disk) | partitions | most of all |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for day in [1e9, 1e10, 1e11] {
         let peak = day / 86_400.0 * 3.0;
