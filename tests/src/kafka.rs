@@ -158,7 +158,7 @@ impl Broker {
 }
 
 /// Runs a node whose `server.properties` lie in a folder, until its port takes connections.
-fn run(dir: &Path, port: u16, remove: Option<&Path>) -> Child {
+pub(crate) fn run(dir: &Path, port: u16, remove: Option<&Path>) -> Child {
     let jars = kafka().expect("it was there at the first start");
     let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
     let around = "\"$@\" </dev/null & broker=$!; read -r end; kill -9 $broker; wait $broker 2>/dev/null; \
@@ -191,13 +191,13 @@ fn run(dir: &Path, port: u16, remove: Option<&Path>) -> Child {
 }
 
 /// Kills a node: the shell around it waits on its input, kills the broker when that ends, and waits for it.
-fn end(mut running: Child) {
+pub(crate) fn end(mut running: Child) {
     drop(running.stdin.take());
     running.wait().unwrap();
 }
 
 /// Formats the data folder of the node whose `server.properties` lie in a folder.
-fn format(dir: &Path, more: &[String]) {
+pub(crate) fn format(dir: &Path, more: &[String]) {
     let jars = kafka().expect("asked before");
     let formatted = java(jars)
         .args(["kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config"])
@@ -271,7 +271,7 @@ fn properties(dir: &Path, [broker, controller, port]: [u16; 3], secured: Option<
 }
 
 /// Three ports that nobody uses now.
-fn free_ports() -> [u16; 3] {
+pub(crate) fn free_ports() -> [u16; 3] {
     let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -7,12 +7,14 @@
 )]
 
 mod api;
+mod brokers;
 mod kafka;
 mod postfix;
 mod program;
 mod stage;
 
 pub use api::{Api, wait_until};
+pub use brokers::Brokers;
 pub use kafka::{Broker, kafka, kcat, kcat_lines};
 pub use postfix::Postfix;
 pub use program::{Program, System, asn_database, engine_library, program};

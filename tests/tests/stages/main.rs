@@ -4,6 +4,7 @@
 
 mod compose;
 mod deadletter;
+mod failover;
 mod fanout;
 mod oracle;
 mod place;

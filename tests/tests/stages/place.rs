@@ -53,6 +53,13 @@ impl Place {
         Stage::start(stage, &self.dir, &self.variables)
     }
 
+    /// Another of the same stage, with data and log in a folder of its own.
+    pub(crate) fn start_in(&self, stage: &'static str, folder: &str) -> Stage {
+        let dir = self.dir.join(folder);
+        std::fs::create_dir_all(&dir).unwrap();
+        Stage::start(stage, &dir, &self.variables)
+    }
+
     /// Starts tracker, classifier, loader and reporting API and waits until all are ready.
     pub(crate) async fn start_all(&self) -> [Stage; 4] {
         // The tracker first: it makes the master key.
