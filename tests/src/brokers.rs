@@ -29,8 +29,8 @@ impl Brokers {
             format(&folder, &[]);
         }
         let mut brokers = Self { dir: dir.to_owned(), ports, running: [None, None, None] };
-        for node in 0..3 {
-            brokers.running[node] = Some(run(&dir.join(node.to_string()), ports[node], None));
+        for (node, (running, port)) in brokers.running.iter_mut().zip(ports).enumerate() {
+            *running = Some(run(&dir.join(node.to_string()), port, None));
         }
         Some(brokers)
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long brokers may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// One client for all who ask, made when first asked.
 pub(super) struct Ends {
@@ -37,6 +37,8 @@ impl Ends {
             Ok((_, end)) => u64::try_from(end).ok(),
             Err(error) => {
                 tracing::debug!(partition, %error, "a partition's end is not known yet");
+                // It reads nothing, so nothing else tells it that a partition has another leader.
+                let _ = client.fetch_metadata(Some(topic), ANSWER);
                 None
             }
         }

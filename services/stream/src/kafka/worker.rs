@@ -26,6 +26,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// After so long a transaction's try is given up together with its producer. librdkafka 2.12.1 can wait for ever for the
+/// group's coordinator when that dies between two requests, whatever the timeout it was given
+/// (`tests/tests/stages/failover.rs` sees it).
+const OVERDUE: Duration = Duration::from_secs(12);
 /// How long a refused transaction waits for what the group has to say before it is tried again.
 const HEAR: Duration = Duration::from_secs(1);
 
@@ -35,6 +39,8 @@ pub(crate) struct KafkaWorker {
     /// Always there until it is dropped.
     inner: Option<Arc<Client>>,
     transactor: Arc<Mutex<Transactor>>,
+    /// The name of its transactions.
+    id: String,
     /// The transactor beginning.
     beginning: Option<JoinHandle<Result<(), KafkaError>>>,
     joined: bool,
@@ -70,13 +76,14 @@ impl KafkaWorker {
         };
         let config = shared.config.worker(group, &shared.full_name);
         let inner = Client::from_config_and_context(&config, context).map_err(|error| error.to_string())?;
-        let transactor = Transactor::new(shared.config.clone(), id, Arc::clone(&shared.reach));
+        let transactor = Transactor::new(shared.config.clone(), id.clone(), Arc::clone(&shared.reach));
         let (settle, settled) = mpsc::unbounded_channel();
         Ok(Self {
             shared,
             group: group.to_owned(),
             inner: Some(Arc::new(inner)),
             transactor: Arc::new(Mutex::new(transactor)),
+            id,
             beginning: None,
             joined: false,
             known: BTreeMap::new(),
@@ -347,10 +354,10 @@ impl KafkaWorker {
             let mut transactor = transactor.lock().unwrap_or_else(PoisonError::into_inner);
             transactor.run(&records, &offsets, &membership)
         };
-        let ran = tokio::task::spawn_blocking(run).await;
+        let ran = self.watched(run).await;
         // What was begun before is what this was about.
         let open = self.open.take().unwrap_or(Open { outputs: indices, positions: mine });
-        match ran.unwrap_or(Err(Failure::Unknown(RDKafkaErrorCode::Fail))) {
+        match ran {
             Ok(numbers) => {
                 for (index, number) in open.outputs.into_iter().zip(numbers) {
                     placed[index] = number;
@@ -384,6 +391,31 @@ impl KafkaWorker {
                 let partitions: Vec<u32> = open.positions.iter().map(|(partition, _)| *partition).collect();
                 self.again(&partitions);
                 Err(FinishError::Undone)
+            }
+        }
+    }
+
+    /// Runs a try on a thread of its own. One that is overdue is left there with its producer: the next begins under the
+    /// same name, which ends what this one left open, and shuts it out should it come back.
+    async fn watched(
+        &mut self,
+        run: impl FnOnce() -> Result<Vec<Option<u64>>, Failure> + Send + 'static,
+    ) -> Result<Vec<Option<u64>>, Failure> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // Nobody to tell is somebody who has given up.
+        let run = move || drop(tell.send(run()));
+        // Not among the runtime's own, for whose end a stop waits.
+        if std::thread::Builder::new().name("kafka-transaction".to_owned()).spawn(run).is_err() {
+            return Err(Failure::Pending(RDKafkaErrorCode::Fail));
+        }
+        match tokio::time::timeout(OVERDUE, told).await {
+            Ok(ran) => ran.unwrap_or(Err(Failure::Unknown(RDKafkaErrorCode::Fail))),
+            Err(_) => {
+                let (config, reach) = (self.shared.config.clone(), Arc::clone(&self.shared.reach));
+                let fresh = Transactor::new(config, self.id.clone(), reach);
+                self.transactor = Arc::new(Mutex::new(fresh));
+                tracing::warn!(group = %self.group, "a transaction got no answer, another producer takes its place");
+                Err(Failure::Unknown(RDKafkaErrorCode::OperationTimedOut))
             }
         }
     }
