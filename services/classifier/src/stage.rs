@@ -98,6 +98,34 @@ pub struct Topics {
     pub dead_letter: Topic,
 }
 
+/// The windows of one partition without the topics around them, for `examples/windows.rs` to measure.
+pub struct Windows(live::Live);
+
+impl Windows {
+    /// None yet, and room for so many messages.
+    #[must_use]
+    pub fn new(ruleset: std::sync::Arc<crate::Ruleset>, most: usize) -> Self {
+        Self(live::Live::new(ruleset.into(), most))
+    }
+
+    /// Judges a hit among its neighbours, as the stage does: how many verdicts and how many records for other messages
+    /// that makes.
+    pub fn hit(&mut self, hit: engagement::Hit) -> (usize, usize) {
+        let mut told = 0;
+        let said = self.0.hit(hit, |neighbour| {
+            std::hint::black_box(neighbour);
+            told += 1;
+        });
+        (std::hint::black_box(said).len(), told)
+    }
+
+    /// How many messages are live.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.0.messages()
+    }
+}
+
 /// Why the stage ended without having been asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
