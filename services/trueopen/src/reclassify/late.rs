@@ -33,7 +33,7 @@ pub(super) async fn batches(
     account: &Account,
     window_ms: i64,
 ) -> Result<Vec<Batch>, Failure> {
-    // The condition of the inner query is written as in the index of 0011_reclassify.sql.
+    // The condition of the inner query is written as in the index of 0010_reclassify.sql.
     let query = client
         .query(
             "SELECT message_id, toInt64(min(at)) AS first, toInt64(max(at)) AS last
