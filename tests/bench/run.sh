@@ -2,7 +2,8 @@
 # Measures trueopen against references on this machine, in one run, and prints ratios with their spread.
 #   1. the pixel under 64 connections, server on one core and wrk on the other, against nginx's empty_gif with a buffered
 #      access log: the tracker alone (hit on disk before the answer), and all of `up` on that one core
-#   2. verdicts a second beside a bare woothee parse
+#   2. how long a burst stays uncorrected in the timeline
+#   3. verdicts a second beside a bare woothee parse, of single hits and with a million messages' windows open
 # ROUNDS and SECONDS_EACH change how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -76,6 +77,8 @@ compare() { # name url
 echo "pixel, 64 connections, server on one core:"
 compare "all of up on that core" "$pixel"
 curl -s "http://127.0.0.1:$admin/metrics" | awk '/^trueopen_tracker_(received|journaled|refused|unconfirmed)_hits_total/ { sub(/\{.*\}/, "", $1); n[$1] += $2 } END { for (k in n) printf "  %s %d\n", k, n[k] }' | sort
+echo; echo "corrections, with that campaign's messages in the database:"
+tests/bench/correction.py "http://127.0.0.1:$report" "$(cat "$work/data/admin.key")"
 kill -INT "$up"; wait "$up" || true
 taskset -c 0 target/release/trueopen track &
 started+=("$!")
