@@ -47,7 +47,7 @@ def main():
         links = [{"url": f"https://example.com/{link}"} for link in range(6)]
         minted = ask("/links", {"message_id": message, "recipient_id": "r", "recipient_domain": "example.org", "links": links})
         for link in minted["links"]:
-            click(opener, link["url"])
+            click(opener, link["tracked_url"])
         ended = time.monotonic()
         while True:
             try:
