@@ -16,6 +16,7 @@
 //!   takes, and nothing overtakes it.
 //! - Consumed = classified + dead-lettered + repeated, on the counters; corrections are counted beside that.
 
+mod beside;
 pub mod compare;
 mod kept;
 mod live;
@@ -26,10 +27,11 @@ mod revise;
 mod route;
 mod say;
 mod trail;
+mod windows;
 
 use crate::in_force::InForce;
 use crate::metrics;
-use engagement::{Classified, DeliveryEvent, Signal, from_wire};
+use beside::{Beside, ends};
 use part::{Part, Phase};
 use revise::Ask;
 use route::{Output, Routed};
@@ -42,6 +44,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 pub use revise::{LastSaid, Place, Revisions, Said};
+pub use windows::Windows;
 
 /// So many records of a topic at most, over all partitions, are read back at a start; beyond that the oldest are let go,
 /// and a restart won't know them.
@@ -96,34 +99,6 @@ pub struct Topics {
     pub signals: Topic,
     /// What could not be classified.
     pub dead_letter: Topic,
-}
-
-/// The windows of one partition without the topics around them, for `examples/windows.rs` to measure.
-pub struct Windows(live::Live);
-
-impl Windows {
-    /// None yet, and room for so many messages.
-    #[must_use]
-    pub fn new(ruleset: std::sync::Arc<crate::Ruleset>, most: usize) -> Self {
-        Self(live::Live::new(ruleset.into(), most))
-    }
-
-    /// Judges a hit among its neighbours, as the stage does: how many verdicts and how many records for other messages
-    /// that makes.
-    pub fn hit(&mut self, hit: engagement::Hit) -> (usize, usize) {
-        let mut told = 0;
-        let said = self.0.hit(hit, |neighbour| {
-            std::hint::black_box(neighbour);
-            told += 1;
-        });
-        (std::hint::black_box(said).len(), told)
-    }
-
-    /// How many messages are live.
-    #[must_use]
-    pub fn messages(&self) -> usize {
-        self.0.messages()
-    }
 }
 
 /// Why the stage ended without having been asked to.
@@ -270,8 +245,8 @@ impl Classifier {
                         News::Records(batch) => self.process(&batch).await?,
                     }
                 }
-                Next::Delivery(Ok(followed)) => self.process_deliveries(&followed).await?,
-                Next::Signals(Ok(followed)) => self.process_signals(&followed).await?,
+                Next::Delivery(Ok(followed)) => self.process_beside(Beside::Deliveries, &followed).await?,
+                Next::Signals(Ok(followed)) => self.process_beside(Beside::Signals, &followed).await?,
                 Next::Said(Ok(followed)) => self.read_back(followed).await?,
                 Next::Ask(ask) => {
                     // There is always a sender: the stage's own.
@@ -372,114 +347,6 @@ impl Classifier {
         Ok(())
     }
 
-    /// Makes durable what delivery events correct. What is no delivery event is the loader's to set aside.
-    async fn process_deliveries(&mut self, followed: &Followed) -> Result<(), Interrupt> {
-        let mut outputs = Vec::new();
-        for delivered in &followed.records {
-            let source = delivered.partition;
-            // Nobody may say anything of a partition that has gone; whoever has it reads this as well.
-            let Some(part) = self.parts.get_mut(&source).filter(|_| self.worker.owns(source)) else {
-                continue;
-            };
-            if let Some(event) = payload::<DeliveryEvent>(delivered) {
-                outputs.extend(part.delivery(event).into_iter().map(|said| Output::new(said, source, None)));
-            }
-        }
-        if self.say_of(outputs).await? == Outcome::Undone {
-            return Ok(());
-        }
-        let most = self.most_read_back();
-        for (partition, next, records) in ends(&followed.records) {
-            let Some(part) = self.parts.get_mut(&partition) else { continue };
-            part.delivery.pass(part.live.newest(), next, records);
-            if let Some(begin) = part.delivery.begin(part.live.newest(), most) {
-                self.delivery.commit(partition, begin)?;
-            }
-        }
-        for partition in &followed.reached {
-            if let Some(part) = self.parts.get_mut(partition)
-                && matches!(part.phase, Phase::Deliveries)
-            {
-                part.phase = Phase::Signals;
-                self.signals.assign(&[*partition]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes durable what signals correct. One that can't be read is of a newer program or nobody's: it only adds evidence,
-    /// so nothing waits for it.
-    async fn process_signals(&mut self, followed: &Followed) -> Result<(), Interrupt> {
-        let mut outputs = Vec::new();
-        for delivered in &followed.records {
-            let source = delivered.partition;
-            let Some(part) = self.parts.get_mut(&source).filter(|_| self.worker.owns(source)) else {
-                continue;
-            };
-            match payload::<Signal>(delivered) {
-                Some(signal) => {
-                    let said = part.signal(signal);
-                    outputs.extend(said.into_iter().map(|said| Output::new(said, source, None)));
-                }
-                None => metrics::SIGNALS_UNREADABLE.inc(),
-            }
-        }
-        if self.say_of(outputs).await? == Outcome::Undone {
-            return Ok(());
-        }
-        let most = self.most_read_back();
-        for (partition, next, records) in ends(&followed.records) {
-            let Some(part) = self.parts.get_mut(&partition) else { continue };
-            part.signals.pass(part.live.newest(), next, records);
-            if let Some(begin) = part.signals.begin(part.live.newest(), most) {
-                self.signals.commit(partition, begin)?;
-            }
-        }
-        for partition in &followed.reached {
-            if let Some(part) = self.parts.get_mut(partition)
-                && matches!(part.phase, Phase::Signals)
-            {
-                part.phase = Phase::Said { later: Vec::new() };
-                self.said.assign(&[*partition]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what was said by whoever had a partition before, and begins to judge where that was all.
-    async fn read_back(&mut self, followed: Followed) -> Result<(), Interrupt> {
-        let most = self.most_read_back();
-        for delivered in &followed.records {
-            let Some(part) = self.parts.get_mut(&delivered.partition) else { continue };
-            if let Some(classified) = payload::<Classified>(delivered) {
-                part.last = Some(LastSaid::of(&classified));
-                part.live.restore(classified);
-                part.read_back += 1;
-            }
-        }
-        for (partition, next, records) in ends(&followed.records) {
-            let Some(part) = self.parts.get_mut(&partition) else { continue };
-            part.said.pass(part.live.progress(), next, records);
-            if let Some(begin) = part.said.begin(part.live.newest(), most) {
-                self.said.commit(partition, begin)?;
-            }
-        }
-        for partition in followed.reached {
-            // What is said from now on is known without being read.
-            self.said.release(&[partition]);
-            let Some(part) = self.parts.get_mut(&partition) else { continue };
-            let said = part.judge();
-            let (corrections, seconds) = (said.len(), part.assigned.elapsed().as_secs_f64());
-            let (verdicts, live) = (part.read_back, part.live.messages());
-            info!(partition, verdicts, live, corrections, seconds, "read back what was said");
-            let outputs = said.into_iter().map(|said| Output::new(said, partition, None)).collect();
-            if self.say_of(outputs).await? == Outcome::Durable {
-                self.worker.start(partition);
-            }
-        }
-        Ok(())
-    }
-
     /// Waits before the next try, or ends at once when a stop is asked for.
     async fn pause(&self, wait: &mut Duration) -> Result<(), Interrupt> {
         let mut stopping = self.stopping.subscribe();
@@ -491,21 +358,4 @@ impl Classifier {
         *wait = wait.saturating_mul(2).min(self.config.retry_cap);
         Ok(())
     }
-}
-
-/// For each partition: one past its last record, and how many there are. A batch is in order within a partition.
-fn ends(batch: &[Delivered]) -> Vec<(u32, u64, u64)> {
-    let mut ends: Vec<(u32, u64, u64)> = Vec::new();
-    for delivered in batch {
-        match ends.iter_mut().find(|(partition, _, _)| *partition == delivered.partition) {
-            Some((_, next, count)) => (*next, *count) = (delivered.offset + 1, *count + 1),
-            None => ends.push((delivered.partition, delivered.offset + 1, 1)),
-        }
-    }
-    ends
-}
-
-/// What a record says, if it can be read.
-fn payload<T: serde::de::DeserializeOwned>(delivered: &Delivered) -> Option<T> {
-    from_wire(&delivered.record.as_ref().ok()?.payload).ok()
 }
