@@ -136,6 +136,8 @@ thresholds! {
     images_readers,
     /// How many minutes before and after a click they are counted.
     images_reach_minutes,
+    /// The first Chrome that is not called old.
+    old_chrome,
     /// So many messages, and a tenth as many readers, a domain has at least of which anything is learned.
     learn_messages,
     /// So many clicks show a habit at least.

@@ -4,6 +4,7 @@
 use crate::facts::Facts;
 use crate::finding::Finding;
 use crate::matched::Matched;
+use crate::signatures::Family;
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,8 @@ table! {
     empty_agent,
     // What can't be true.
     impossible_agent,
+    // What is hardly so.
+    old_agent,
     // What the agent says it is.
     mail_app,
     browser,
@@ -65,6 +68,20 @@ table! {
 }
 
 pub(crate) use prefetch_header::ahead;
+
+/// Families whose own strings are as odd as a forged one, and known for it: the rules over odd agents leave them alone.
+const EXPLAINED: [Family; 5] = [
+    Family::GoogleImageProxy,
+    Family::GooglePrefetch,
+    Family::WebmailProxy,
+    Family::MailApp,
+    Family::Gateway,
+];
+
+/// Whether a signature of its own explains what is odd about an agent.
+fn explained(matched: &Matched<'_>) -> bool {
+    EXPLAINED.iter().any(|family| matched.agent(*family).is_some())
+}
 
 /// What all rules find in one hit, in the order of the table.
 pub(crate) fn findings<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Vec<Finding<'a>> {

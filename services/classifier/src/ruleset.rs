@@ -47,7 +47,6 @@ builtin! {
     "barracuda.toml",
     "browsers.toml",
     "data_centres.toml",
-    "dead_systems.toml",
     "declared_bots.toml",
     "gateways.toml",
     "generic_clients.toml",
@@ -55,6 +54,7 @@ builtin! {
     "http_libraries.toml",
     "mail_apps.toml",
     "microsoft.toml",
+    "old_systems.toml",
     "web_proxies.toml",
     "webmail_proxies.toml",
 }

@@ -51,6 +51,8 @@ pub enum Family {
     MicrosoftCloud,
     /// A webmail's image proxy of which nobody says when it fetches.
     WebmailProxy,
+    /// The networks that such a proxy fetches from.
+    WebmailOwn,
     /// A WebKit agent that names no program.
     WebkitBare,
     /// A stack that mail apps and readerless fetches share.
@@ -59,8 +61,8 @@ pub enum Family {
     DeclaredBot,
     /// An HTTP library.
     HttpLibrary,
-    /// An operating system that no longer reads mail.
-    DeadSystem,
+    /// An operating system that is out of support.
+    OldSystem,
     /// A mail app that people read in.
     MailApp,
     /// A browser that woothee takes for another one.
@@ -75,15 +77,13 @@ impl Family {
     /// The actor that a source of this family must have, where the family speaks for the source's actor.
     const fn actor(self) -> Option<Actor> {
         match self {
-            Self::Gateway | Self::DeclaredBot | Self::HttpLibrary | Self::DeadSystem => {
-                Some(Actor::Automated)
-            }
+            Self::Gateway | Self::DeclaredBot | Self::HttpLibrary => Some(Actor::Automated),
             Self::ApplePrefetch | Self::GooglePrefetch | Self::MicrosoftFiltering => Some(Actor::Automated),
             Self::MicrosoftMail | Self::MicrosoftCloud | Self::RelayEgress => Some(Actor::Automated),
             Self::GoogleImageProxy | Self::MailApp | Self::Browser => Some(Actor::Human),
-            Self::WebmailProxy | Self::WebkitBare | Self::Generic => Some(Actor::Unknown),
+            Self::WebmailProxy | Self::WebmailOwn | Self::WebkitBare | Self::Generic => Some(Actor::Unknown),
             Self::DataCentre => Some(Actor::Automated),
-            Self::WebProxy => Some(Actor::Unknown),
+            Self::WebProxy | Self::OldSystem => Some(Actor::Unknown),
             Self::AppleOwn | Self::GoogleOwn => None,
         }
     }
@@ -109,6 +109,11 @@ impl Endpoints {
             Self::Open => matches!(kind, Kind::Open),
             Self::Click => !matches!(kind, Kind::Open),
         }
+    }
+
+    /// Whether a hit could be of both.
+    fn overlap(self, other: Self) -> bool {
+        self == other || self == Self::Any || other == Self::Any
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn shared(facts: &Facts<'_>, matched: &Matched<'_>) -> bool {
         [Family::GoogleImageProxy, Family::GooglePrefetch, Family::WebmailProxy, Family::ApplePrefetch];
     agents.into_iter().any(|family| matched.agent(family).is_some())
         || matched.network(Family::RelayEgress).is_some()
+        || matched.network(Family::WebmailOwn).is_some()
         || matched.network(Family::WebProxy).is_some()
         || (facts.kind == Kind::Open && matched.network(Family::MicrosoftMail).is_some())
         || matched

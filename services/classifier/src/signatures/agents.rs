@@ -1,7 +1,7 @@
 //! Every agent pattern in one automaton: one pass over the agent finds all of them.
 
-use super::PatternKind;
 use super::file::{Cause, SignatureError};
+use super::{Endpoints, PatternKind};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// Collects patterns until all files are read.
@@ -14,6 +14,7 @@ pub(super) struct Builder {
 #[derive(Debug, Clone, Copy)]
 struct Pattern {
     kind: PatternKind,
+    endpoints: Endpoints,
     signature: u16,
 }
 
@@ -25,12 +26,20 @@ pub(super) struct Agents {
 }
 
 impl Builder {
-    /// Adds a pattern; `false` when the same one is there already.
-    pub(super) fn add(&mut self, kind: PatternKind, text: &str, signature: u16) -> bool {
-        let known = self.texts.iter().zip(&self.patterns).any(|(t, p)| t == text && p.kind == kind);
+    /// Adds a pattern; `false` when the same one is there already for the same endpoints.
+    pub(super) fn add(
+        &mut self,
+        kind: PatternKind,
+        text: &str,
+        endpoints: Endpoints,
+        signature: u16,
+    ) -> bool {
+        let same = |pattern: &Pattern| pattern.kind == kind && pattern.endpoints.overlap(endpoints);
+        let known =
+            self.texts.iter().zip(&self.patterns).any(|(known, pattern)| known == text && same(pattern));
         if !known {
             self.texts.push(text.to_owned());
-            self.patterns.push(Pattern { kind, signature });
+            self.patterns.push(Pattern { kind, endpoints, signature });
         }
         !known
     }

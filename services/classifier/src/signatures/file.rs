@@ -152,7 +152,7 @@ pub(super) fn read(
                 return Err(refuse(at, Cause::EmptyPattern));
             }
             let index = next_index(entries).ok_or_else(|| refuse(at, Cause::TooMany))?;
-            if !agents.add(entry.kind, &text, index) {
+            if !agents.add(entry.kind, &text, entry.endpoints, index) {
                 return Err(refuse(at, Cause::Repeated(text)));
             }
             entries.push(Signature {

@@ -9,7 +9,7 @@ const MICROSOFT_CLOUD: [&str; 2] = ["20.72.100", "4.150.9"];
 const BARRACUDA: [&str; 4] = ["209.222.82", "64.235.144", "64.235.145", "64.235.146"];
 const PROOFPOINT: [&str; 4] = ["66.159.238", "66.159.240", "66.159.224", "148.163.129"];
 const MIMECAST: [&str; 3] = ["41.74.203", "91.220.42", "170.10.141"];
-const RENTED: [&str; 5] = ["3.24.9", "18.180.4", "5.9.7", "24.144.66", "2.28.9"];
+pub(crate) const RENTED: [&str; 5] = ["3.24.9", "18.180.4", "5.9.7", "24.144.66", "2.28.9"];
 const PREFETCH: [&str; 3] = ["66.249.89", "74.125.150", "66.249.92"];
 /// Vendors by their own networks, where nobody reads.
 const VENDORS: [(&str, &str); 7] = [
@@ -35,12 +35,12 @@ const LIBRARIES: [&str; 6] = [
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
-fn machine(source: &'static str, decidable: bool) -> Who {
+pub(crate) fn machine(source: &'static str, decidable: bool) -> Who {
     Who("automated", source, decidable)
 }
 
 /// A plausible Chrome, another version at each call, as scanners send.
-fn some_chrome(random: &mut Random) -> String {
+pub(crate) fn some_chrome(random: &mut Random) -> String {
     CHROME.replace("Chrome/142", &format!("Chrome/{}", random.between(96, 142)))
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
+mod across;
 mod figures;
 mod machines;
 mod people;
@@ -41,6 +42,7 @@ fn scenarios() -> Vec<Row> {
     let mut rows = Vec::new();
     people::all(&mut rows);
     machines::all(&mut rows);
+    across::all(&mut rows);
     row::hold_out(&mut rows);
     rows
 }

@@ -22,7 +22,7 @@ pub(crate) const HOMES: [&str; 14] = [
 ];
 /// The egress of Apple's relay: Akamai, Cloudflare, Fastly.
 pub(crate) const RELAY: [&str; 6] = ["172.224.8", "172.224.17", "2.16.5", "5.10.214", "1.1.1", "23.185.0"];
-const ZSCALER: [&str; 4] = ["165.225.72", "165.225.80", "64.62.169", "8.34.34"];
+pub(crate) const ZSCALER: [&str; 4] = ["165.225.72", "165.225.80", "64.62.169", "8.34.34"];
 const OTHER_PROXIES: [&str; 3] = ["8.36.116", "85.115.33", "45.62.180"];
 const ISOLATION: [&str; 4] = ["66.159.238", "66.159.240", "41.74.203", "170.10.141"];
 const RENTED: [&str; 4] = ["3.24.9", "18.180.4", "5.9.7", "24.144.66"];
@@ -46,7 +46,7 @@ const PHONES: [&str; 4] = [
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/142.0.7444.77 Mobile/15E148 Safari/604.1",
 ];
-const SAFARI: [&str; 2] = [
+pub(crate) const SAFARI: [&str; 2] = [
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
 ];
@@ -76,11 +76,11 @@ const SHARED_STACKS: [&str; 4] = [
 ];
 
 /// A person whose browser or app is known only as one of many.
-const PERSON: Who = Who("human", "unknown", true);
-const HIDDEN: Who = Who("human", "unknown", false);
+pub(crate) const PERSON: Who = Who("human", "unknown", true);
+pub(crate) const HIDDEN: Who = Who("human", "unknown", false);
 const MINUTE: i64 = 60_000;
 
-fn desk(random: &mut Random) -> &'static str {
+pub(crate) fn desk(random: &mut Random) -> &'static str {
     random.one(&DESKTOPS)
 }
 
@@ -95,6 +95,7 @@ pub(crate) fn all(rows: &mut Vec<Row>) {
     together(rows);
     through_networks(rows);
     through_proxies(rows);
+    on_old_machines(rows);
 }
 
 fn ordinary(rows: &mut Vec<Row>) {
@@ -199,6 +200,34 @@ fn quick(rows: &mut Vec<Row>) {
             story.click(PERSON, link, &Asked { after, ip: &ip, ua });
             after += random.between(1_900, 7_000);
         }
+    }
+}
+
+/// Browsers out of support whose parts fit together: openprescribing #371 (the NHS), cerner/fhir.cerner.com #857.
+const OLD_BROWSERS: [&str; 7] = [
+    "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0; .NET CLR 2.0.50727)",
+    "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.1; WOW64; Trident/6.0)",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+    "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/7.0; .NET4.0C; .NET4.0E)",
+    "Mozilla/5.0 (Windows NT 5.1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/49.0.2623.112 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 6.0; rv:52.0) Gecko/20100101 Firefox/52.0",
+    "Mozilla/5.0 (Windows NT 6.1; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/109.0.0.0 Safari/537.36",
+];
+
+/// People whose machines nobody may update.
+fn on_old_machines(rows: &mut Vec<Row>) {
+    let (name, why) = (
+        "hospital-old-browsers",
+        "a clinician reads and follows a link on a machine that nobody may update (openprescribing #371: 9 % of the NHS's visits from Internet Explorer 8 and 9)",
+    );
+    let mut random = Random::of(name);
+    for number in 0..70 {
+        let (ip, ua) = (random.ip(&HOMES), OLD_BROWSERS[number % OLD_BROWSERS.len()]);
+        let after = random.between(6 * MINUTE, 500 * MINUTE);
+        let mut story = Story::new(rows, name, why, number, 5);
+        story.open(PERSON, &Asked { after, ip: &ip, ua });
+        let later = after + random.between(5_000, 3 * MINUTE);
+        story.click(PERSON, random.between(0, 4) as u16, &Asked { after: later, ip: &ip, ua });
     }
 }
 

@@ -11,7 +11,12 @@ pub(crate) struct Row {
     pub(crate) event_id: String,
     pub(crate) kind: String,
     pub(crate) received_at: Timestamp,
+    /// Rows of one account are each other's neighbours; those without one are one account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
     pub(crate) message_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recipient_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) link_index: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +66,8 @@ pub(crate) struct Story<'a> {
     sent: i64,
     domain: &'static str,
     links: u16,
+    /// The account and its recipient, where the story is one of a mailing's.
+    mailing: Option<(String, String)>,
 }
 
 /// Who did it.
@@ -86,7 +93,15 @@ impl<'a> Story<'a> {
         links: u16,
     ) -> Self {
         let sent = FIRST + number as i64 * 7_919;
-        Self { rows, scenario, why, number, hits: 0, sent, domain: "example.org", links }
+        Self { rows, scenario, why, number, hits: 0, sent, domain: "example.org", links, mailing: None }
+    }
+
+    /// One message of a mailing: all its messages are one account's and sent at once, and each goes to a reader of its own.
+    pub(crate) fn of_mailing(mut self, mailing: usize, domain: &'static str) -> Self {
+        self.sent = FIRST + mailing as i64 * 86_400_000;
+        self.domain = domain;
+        self.mailing = Some((format!("{}-{mailing}", self.scenario), format!("r-{}", self.number)));
+        self
     }
 
     pub(crate) fn open(&mut self, who: Who, asked: &Asked<'_>) -> &mut Row {
@@ -120,7 +135,9 @@ impl<'a> Story<'a> {
             event_id: format!("{message}-{}", self.hits),
             kind: kind.to_owned(),
             received_at: at(self.sent + asked.after),
+            account: self.mailing.as_ref().map(|(account, _)| account.clone()),
             message_id: message,
+            recipient_id: self.mailing.as_ref().map(|(_, recipient)| recipient.clone()),
             link_index: link,
             link_count: Some(self.links),
             sent_at: Some(at(self.sent)),

@@ -3,6 +3,8 @@
 use crate::support::{BARRACUDA, CHROME, SAFARI, click, open};
 use engagement::Actor;
 
+const NEW_OUTLOOK: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36 Edg/136.0.0.0 OneOutlook/1.2025.516.400";
+
 #[test]
 fn webkit_bare() {
     let mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)";
@@ -29,6 +31,10 @@ fn generic_client() {
         .fired("mail_app");
     // Near miss: the name of the machine elsewhere in the agent.
     open("Reader/1.0 (not Dalvik/2)").judged().unknown("unknown").silent("generic_client");
+    // The new Outlook fetches a link itself, at the reader's click or ahead of it: nobody says which.
+    click(NEW_OUTLOOK).judged().unknown("generic_client").by("generic_client").client("Outlook");
+    // Near miss: Edge itself, in whose web view it runs.
+    click(NEW_OUTLOOK.split(" OneOutlook").next().unwrap()).judged().human("edge");
     // Known false positive of others: not called automated even on a link.
     click("okhttp/4.12.0").judged().unknown("generic_client");
 }
@@ -39,6 +45,9 @@ fn mail_app() {
         ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "outlook", "Outlook"),
         ("Outlook-iOS/711.2304115.prod.iphone (3.26.0)", "outlook", "Outlook"),
         ("MacOutlook/16.61.22041701 (Intel Mac OS X 10.15.7)", "outlook", "Outlook"),
+        (NEW_OUTLOOK, "outlook", "Outlook"),
+        ("Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.0; SLCC1; MSOffice 12)", "outlook", "Outlook"),
+        ("Evolution/3.52.3", "mail_app", "Evolution"),
         (
             "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.4.0",
             "thunderbird",

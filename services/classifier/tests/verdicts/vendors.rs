@@ -44,8 +44,8 @@ fn google_proxy() {
     let older = "Mozilla/5.0 (Windows; U; Windows NT 5.1; de; rv:1.9.0.7) Gecko/2009021910 Firefox/3.0.7 (via ggpht.com GoogleImageProxy)";
     open(older).judged().human("google_proxy");
     // Near misses: the same browser without the proxy's name, and the name with something behind it.
-    open("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0").judged().automated("impossible_agent");
-    open(&format!("{GMAIL_PROXY} x")).judged().automated("impossible_agent").silent("google_proxy");
+    open("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0").judged().silent("google_proxy");
+    open(&format!("{GMAIL_PROXY} x")).judged().silent("google_proxy").fired("old_agent");
     // Known false positive: a borrowed agent. A HEAD or a scanner's network gives it away.
     open(GMAIL_PROXY).ip("209.222.82.9").judged().fired("gateway_network").fired("google_proxy");
     open(GMAIL_PROXY).method("HEAD").judged().automated("head_request");
@@ -63,7 +63,10 @@ fn google_prefetch() {
     // Near misses: a neighbouring range, a link, and the same Edge without the second Mozilla.
     open(CHROME).ip("74.125.152.3").judged().human("chrome").silent("google_prefetch");
     click(GMAIL_PREFETCH).judged().silent("google_prefetch");
-    open(GMAIL_PREFETCH.trim_end_matches(" Mozilla/5.0")).judged().automated("impossible_agent");
+    open(GMAIL_PREFETCH.trim_end_matches(" Mozilla/5.0"))
+        .judged()
+        .silent("google_prefetch")
+        .fired("old_agent");
     // Known false positive: the image proxy from the prefetch's network is left to its own rule.
     open(GMAIL_PROXY).ip("74.125.150.3").judged().human("google_proxy").silent("google_prefetch");
 }
@@ -152,7 +155,20 @@ fn webmail_proxy() {
         .judged()
         .unknown("webmail_proxy")
         .silent("impossible_agent");
-    // Near miss.
+    // Yahoo's own systems make it surer, others less sure.
+    let yahoo = "YahooMailProxy; https://senders.yahooinc.com/mail-proxy-servers";
+    let plain = open(yahoo).judged().unknown("yahoo_proxy");
+    let elsewhere = open(yahoo).asn(3320).judged().unknown("yahoo_proxy");
+    for asn in [10310, 26101, 36646, 36647, 34010, 24506] {
+        let own = open(yahoo).asn(asn).judged().unknown("yahoo_proxy").by("webmail_proxy");
+        assert!(own.confidence() > plain.confidence() && plain.confidence() > elsewhere.confidence());
+        // An image for another agent from there: whether a reader looked, nobody can tell.
+        open(CHROME).asn(asn).judged().unknown("unknown").fired("webmail_proxy").fired("browser");
+        // Known false positive: Yahoo's staff browse from there; what they follow is theirs.
+        click(CHROME).asn(asn).judged().human("chrome").silent("webmail_proxy");
+    }
+    // Near misses: a neighbouring system, and the name inside another agent.
+    open(CHROME).asn(10311).judged().human("chrome").silent("webmail_proxy");
     open("Reader of YahooMailProxy; logs").judged().unknown("unknown").silent("webmail_proxy");
 }
 

@@ -1,0 +1,40 @@
+use super::explained;
+use crate::facts::Facts;
+use crate::finding::{Finding, Weight};
+use crate::matched::Matched;
+use crate::signatures::Family;
+
+/// A browser or a system that is years out of support, whose parts fit together.
+///
+/// Evidence: scanners send old strings: Chrome below 60 (2017), Windows XP or Vista, MSIE without `ms-office`
+/// (classification.md, the request itself, and Microsoft: "old and varying"). How old a Chrome must be is
+/// `old_chrome` of the policy; the systems are data, `signatures/old_systems.toml`.
+///
+/// Known false positives: people whose machines nobody may update, a hospital's first of all: 9 % of the NHS's visits
+/// to OpenPrescribing came from Internet Explorer 8 and 9 in 2017 (bennettoxford/openprescribing#371), Cerner's health record
+/// embedded no other browser than Internet Explorer until 2022 (cerner/fhir.cerner.com#857), and Edge's IE mode sends its
+/// agent still. So it never decides, and a person's agent stands against it alone.
+pub(super) fn judge<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
+    if explained(matched) {
+        return None;
+    }
+    let found = |evidence: &'a str| Some(Finding::general(Weight::Evidence, "unknown", 0.1, evidence));
+    let oldest = matched.policy().old_chrome();
+    if chrome_version(facts.ua).is_some_and(|version| i64::from(version) < oldest) {
+        return found("the agent says a Chrome of 2017 or before, as scanners say and machines that nobody updates");
+    }
+    if let Some(signature) = matched.agent(Family::OldSystem) {
+        return found(&signature.shows);
+    }
+    if facts.ua.contains("MSIE ") && !facts.ua.contains("ms-office") {
+        return found("the agent says MSIE without ms-office, as scanners say and machines that nobody updates");
+    }
+    None
+}
+
+/// The major version behind `Chrome/`, if there is one.
+fn chrome_version(agent: &str) -> Option<u32> {
+    let (_, behind) = agent.split_once("Chrome/")?;
+    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+    behind[..digits].parse().ok()
+}
