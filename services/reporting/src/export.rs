@@ -1,7 +1,7 @@
 //! Pages of events. A cursor names the last event of the page before it, so that a page costs the same wherever it is.
 
 use crate::problem::Problem;
-use crate::window::Window;
+use crate::window::Span;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clickhouse::{Client, Row};
@@ -162,14 +162,14 @@ struct DeliveryRow {
 pub(crate) async fn page(
     client: &Client,
     account: AccountNumber,
-    window: &Window,
+    span: Span,
     mut cursor: Cursor,
     limit: u32,
     both: bool,
 ) -> Result<(Vec<Exported>, Option<Cursor>), Problem> {
     let mut events = Vec::new();
     if !cursor.deliveries {
-        let mut rows = hits(client, account, window, &cursor, limit).await?;
+        let mut rows = hits(client, account, span, &cursor, limit).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         if more && let Some(last) = rows.last() {
@@ -191,7 +191,7 @@ pub(crate) async fn page(
         }
     }
     let room = limit as usize - events.len();
-    let mut rows = deliveries(client, account, window, &cursor, room).await?;
+    let mut rows = deliveries(client, account, span, &cursor, room).await?;
     let more = rows.len() > room;
     rows.truncate(room);
     let last = rows.last().map(|row| (row.message_id.clone(), row.event_id.clone()));
@@ -206,7 +206,7 @@ pub(crate) async fn page(
 async fn hits(
     client: &Client,
     account: AccountNumber,
-    window: &Window,
+    span: Span,
     after: &Cursor,
     limit: u32,
 ) -> Result<Vec<HitRow>, Problem> {
@@ -218,8 +218,8 @@ async fn hits(
     );
     let query = query
         .param("account", account.0)
-        .param("from_ms", window.from.millis())
-        .param("to_ms", window.to.millis())
+        .param("from_ms", span.from.millis())
+        .param("to_ms", span.to.millis())
         .param("after_day", after.day)
         .param("after_message", after.message.as_str())
         .param("after_event", after.event.as_str())
@@ -230,7 +230,7 @@ async fn hits(
 async fn deliveries(
     client: &Client,
     account: AccountNumber,
-    window: &Window,
+    span: Span,
     after: &Cursor,
     limit: usize,
 ) -> Result<Vec<DeliveryRow>, Problem> {
@@ -242,8 +242,8 @@ async fn deliveries(
     );
     let query = query
         .param("account", account.0)
-        .param("from_ms", window.from.millis())
-        .param("to_ms", window.to.millis())
+        .param("from_ms", span.from.millis())
+        .param("to_ms", span.to.millis())
         .param("after_message", after.message.as_str())
         .param("after_event", after.event.as_str())
         .param("most", limit as u64 + 1);
@@ -308,52 +308,5 @@ impl TryFrom<DeliveryRow> for ExportedDelivery {
             bounce_reason: row.bounce_reason,
             diagnostic: row.diagnostic,
         })
-    }
-}
-
-impl Exported {
-    /// The columns of the CSV: those of both records.
-    pub(crate) const COLUMNS: [&'static str; 30] = [
-        "record",
-        "type",
-        "at",
-        "message_id",
-        "event_id",
-        "revision",
-        "received_at",
-        "recipient_id",
-        "campaign",
-        "recipient_domain",
-        "sent_at",
-        "link_index",
-        "link_count",
-        "label",
-        "method",
-        "actor",
-        "source",
-        "client",
-        "confidence",
-        "reasons",
-        "ruleset",
-        "ip",
-        "user_agent",
-        "tracked",
-        "mx_host",
-        "smtp_code",
-        "enhanced_code",
-        "bounce_class",
-        "bounce_reason",
-        "diagnostic",
-    ];
-
-    /// The cells of those columns; empty where a record has no such thing.
-    pub(crate) fn cells(&self) -> Vec<String> {
-        let document = serde_json::to_value(self).unwrap_or_default();
-        let cell = |name: &&str| match &document[*name] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        Self::COLUMNS.iter().map(cell).collect()
     }
 }

@@ -12,15 +12,11 @@ use crate::webhooks::{Reader, Seen};
 use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use clickhouse::Client;
 use engagement::AccountNumber;
 use engagement::keys::KeyRing;
-use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use runtime::server::Response;
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -105,17 +101,11 @@ impl Reporting {
         let Self { listener, config, router } = self;
         let connection = move |_peer| {
             let router = router.clone();
-            service_fn(move |request| answer(router.clone(), request))
+            service_fn(move |request: hyper::Request<Incoming>| {
+                router.clone().oneshot(request.map(Body::new))
+            })
         };
         runtime::server::serve("report", listener, config.limits, connection, shutdown).await;
         Ok(())
     }
-}
-
-async fn answer(router: Router, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
-    let response = router.oneshot(request.map(Body::new)).await?;
-    let (parts, body) = response.into_parts();
-    // Every body is whole in memory already, so collecting it can't fail.
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_else(|_| Bytes::new());
-    Ok(Response::from_parts(parts, Full::new(body)))
 }

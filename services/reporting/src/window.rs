@@ -28,6 +28,15 @@ pub(crate) struct Window {
     pub(crate) suppress: Suppression,
 }
 
+/// A time that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The first moment.
+    pub(crate) from: Timestamp,
+    /// The first moment past the end.
+    pub(crate) to: Timestamp,
+}
+
 /// Which messages a report counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cohort {
@@ -145,7 +154,7 @@ impl Parameters {
     }
 
     /// That nothing is left.
-    pub(crate) fn end(self) -> Result<(), Problem> {
+    pub(crate) fn end(&self) -> Result<(), Problem> {
         match self.0.first() {
             Some((name, _)) => Err(Problem::parameter(name, "is no parameter of this request")),
             None => Ok(()),
@@ -170,14 +179,20 @@ impl Parameters {
             .ok_or_else(|| Problem::parameter("by", "is one of recipient_domain, mailbox_provider, campaign"))
     }
 
-    /// The window, with `now` as the end where none is given.
-    pub(crate) fn window(&mut self, now: Timestamp) -> Result<Window, Problem> {
+    /// The time that is asked about, with `now` as the end where none is given.
+    pub(crate) fn span(&mut self, now: Timestamp) -> Result<Span, Problem> {
         let from = self.time("from")?;
         let to = self.time("to")?.unwrap_or(now);
         let from = from.unwrap_or_else(|| to.plus_millis(-DEFAULT_DAYS * DAY_MILLIS));
         if from >= to {
             return Err(Problem::parameter("from", "is not before `to`"));
         }
+        Ok(Span { from, to })
+    }
+
+    /// The window, with `now` as the end where none is given.
+    pub(crate) fn window(&mut self, now: Timestamp) -> Result<Window, Problem> {
+        let Span { from, to } = self.span(now)?;
         let cohort = match self.take("cohort")?.as_deref() {
             None | Some("event") => Cohort::Event,
             Some("sent") => Cohort::Sent,

@@ -3,7 +3,7 @@
 use crate::{metrics, proxy};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-/// What a service answers with: bodies here are small and whole.
+/// An answer whose body is small and whole.
 pub type Response = http::Response<Full<Bytes>>;
 
 /// The bounds of a server.
@@ -69,15 +69,19 @@ pub async fn bind(service: &'static str, address: SocketAddr) -> Result<TcpListe
 /// Serves until `shutdown` ends: then no connection is taken, open requests finish, idle connections close.
 ///
 /// `service` makes the handler of one connection from the peer's address.
-pub async fn serve<S, F>(
+pub async fn serve<S, F, B>(
     name: &'static str,
     listener: TcpListener,
     limits: Limits,
     service: impl Fn(SocketAddr) -> S + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
 ) where
-    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
-    F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future = F>
+        + Send
+        + 'static,
+    F: Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     serve_behind(name, listener, limits, |_| false, service, shutdown).await;
 }
@@ -85,7 +89,7 @@ pub async fn serve<S, F>(
 /// As [`serve`], for a listener behind proxies that speak PROXY protocol v2: connections from peers for which
 /// `speaks_proxy` holds must begin with its header, and the address that it names is handed to `service`; one without a
 /// good header is closed and counted. Other peers are taken as they are.
-pub async fn serve_behind<S, F>(
+pub async fn serve_behind<S, F, B>(
     name: &'static str,
     listener: TcpListener,
     limits: Limits,
@@ -93,8 +97,12 @@ pub async fn serve_behind<S, F>(
     service: impl Fn(SocketAddr) -> S + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
 ) where
-    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
-    F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future = F>
+        + Send
+        + 'static,
+    F: Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let open = metrics::CONNECTIONS.with_label_values(&[name]);
     let full = metrics::CONNECTIONS_ENDED.with_label_values(&[name, "full"]);

@@ -1,9 +1,21 @@
-//! The shapes of answers: JSON, and for breakdowns CSV and NDJSON where the request prefers them.
+//! The shapes of answers: JSON, and for reports CSV, NDJSON and Parquet where the request prefers them.
 
+use super::parquet;
+use super::table::{self, Column};
 use crate::problem::Problem;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A Parquet file: the rows and columns of the CSV, typed, and what sources there are as JSON text.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub(super) struct ParquetFile(Vec<u8>);
+
+/// Where CSV, NDJSON and Parquet say what JSON says as `truncated`.
+const TRUNCATED: HeaderName = HeaderName::from_static("trueopen-truncated");
 
 /// 200 with a JSON document.
 pub(super) struct Json<T>(pub(super) T);
@@ -20,18 +32,40 @@ pub(super) enum Format {
     Json,
     Csv,
     Ndjson,
+    Parquet,
 }
 
 impl Format {
-    const TYPES: [(&'static str, Self); 7] = [
+    const TYPES: [(&'static str, Self); 8] = [
         ("application/json", Self::Json),
         ("text/csv", Self::Csv),
         ("application/x-ndjson", Self::Ndjson),
         ("application/ndjson", Self::Ndjson),
+        ("application/vnd.apache.parquet", Self::Parquet),
         ("application/*", Self::Json),
         ("text/*", Self::Csv),
         ("*/*", Self::Json),
     ];
+
+    /// The form of a name, as in `format=`.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "ndjson" => Some(Self::Ndjson),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
 
     /// What the request prefers; JSON where it names nothing that we have.
     pub(super) fn preferred(headers: &HeaderMap) -> Self {
@@ -54,26 +88,23 @@ impl Format {
     }
 }
 
-/// A table as CSV (RFC 4180): a header, then rows.
-pub(super) fn csv(header: &[&str], rows: &[Vec<String>]) -> Response {
-    let mut text = String::new();
-    let names = header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    for row in std::iter::once(&names).chain(rows) {
-        let cells: Vec<String> = row.iter().map(|cell| quoted(cell)).collect();
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
+/// Rows in a form that is not JSON. `truncated`: there are more than one answer shows.
+pub(super) fn rows<T: Serialize>(
+    format: Format,
+    columns: &[Column],
+    rows: &[T],
+    truncated: bool,
+) -> Result<Response, Problem> {
+    let body = match format {
+        Format::Json | Format::Ndjson => table::ndjson(rows)?,
+        Format::Csv => [table::csv_header(columns), table::csv(columns, rows)?].concat(),
+        Format::Parquet => parquet::file(columns, rows)?,
+    };
+    let mut response = ([(header::CONTENT_TYPE, format.content_type())], body).into_response();
+    if truncated {
+        response.headers_mut().insert(TRUNCATED, HeaderValue::from_static("true"));
     }
-    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
-}
-
-/// Rows as NDJSON.
-pub(super) fn ndjson<T: Serialize>(rows: &[T]) -> Result<Response, Problem> {
-    let mut text = Vec::new();
-    for row in rows {
-        serde_json::to_writer(&mut text, row).map_err(|error| broken(&error))?;
-        text.push(b'\n');
-    }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
+    Ok(response)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -101,17 +132,9 @@ fn json<T: Serialize>(status: StatusCode, document: &T) -> Response {
     }
 }
 
-fn broken(error: &serde_json::Error) -> Problem {
+pub(super) fn broken(error: &serde_json::Error) -> Problem {
     tracing::error!(%error, "an answer can't be written as JSON");
     Problem::internal()
-}
-
-/// A cell, quoted where it must be. A cell that a spreadsheet would take for a formula gets an apostrophe before it:
-/// campaigns and clients are texts that others wrote.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
 #[cfg(test)]
@@ -131,25 +154,12 @@ mod tests {
             ("image/png", Format::Json),
             ("text/csv;q=0", Format::Json),
             ("TEXT/CSV", Format::Csv),
+            ("application/vnd.apache.parquet, application/json;q=0.5", Format::Parquet),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
             assert_eq!(Format::preferred(&headers), expected, "{accept}");
         }
         assert_eq!(Format::preferred(&HeaderMap::new()), Format::Json);
-    }
-
-    #[test]
-    fn cells_stay_cells() {
-        for (cell, expected) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-            ("-1,2", "\"'-1,2\""),
-        ] {
-            assert_eq!(quoted(cell), expected);
-        }
     }
 }

@@ -3,12 +3,15 @@
 
 mod accounts;
 mod answer;
+mod asked;
+mod columns;
 mod console;
 mod events;
 mod export;
 mod latency;
 mod links;
 mod observe;
+mod parquet;
 mod reports;
 mod series;
 mod settings;
@@ -16,6 +19,7 @@ mod table;
 mod unsubscribes;
 mod visits;
 mod webhooks;
+mod whole;
 
 use crate::problem::Problem;
 use crate::state::App;

@@ -1,7 +1,8 @@
 //! Reports, and the timeline of one message.
 
-use super::answer::{Format, Json, ndjson};
-use super::table::table;
+use super::answer::{self, Format, Json, ParquetFile};
+use super::asked::Asked;
+use super::columns;
 use crate::auth::{Caller, RawQuery, Segments};
 use crate::figures::{Engagement, Figures, LinkRow};
 use crate::problem::Problem;
@@ -10,7 +11,6 @@ use crate::timeline::{self, Timeline};
 use crate::window::{By, Parameters, Suppression, Window};
 use crate::{audit, query};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use engagement::sources::Class;
 use engagement::{AccountNumber, Timestamp};
@@ -39,6 +39,9 @@ pub(super) struct ReportParameters {
     mailbox_provider: Option<String>,
     /// `account` (the default): what the settings say. `none`, `all`, or a list out of apple, google, scanners, other.
     suppress: Option<String>,
+    /// json, csv, ndjson or parquet; wins over `Accept`. Where one answer can't show all rows, JSON says `truncated` and the
+    /// others have the header `trueopen-truncated: true`.
+    format: Option<String>,
 }
 
 /// What a report is about.
@@ -68,16 +71,16 @@ pub(super) struct Summary {
     figures: Figures,
     /// With `compare=previous`: the same figures of the window of the same length that ends where this one begins.
     #[serde(skip_serializing_if = "Option::is_none")]
-    previous: Option<Box<Previous>>,
+    previous: Option<Box<Spanned>>,
 }
 
-/// The figures of the window before.
+/// The figures of a window, with its times beside them.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Previous {
-    /// Its first moment.
+pub(super) struct Spanned {
+    /// The first moment.
     #[schema(value_type = String, format = DateTime)]
     from: Timestamp,
-    /// The first moment past its end.
+    /// The first moment past the end.
     #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
     #[serde(flatten)]
@@ -144,74 +147,64 @@ pub(super) struct HitGroup {
     pub(super) clicks: Engagement,
 }
 
-/// The figures of a window. Uniques are exact. Needs `reports:read`.
+/// The figures of a window. Uniques are exact. JSON; by `Accept` or `format` CSV, NDJSON or Parquet: a row for the window, and
+/// with `compare` one for the window before. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/summary", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
         ("compare" = Option<String>, Query, description = "`previous`: the same figures of the window before, too")),
-    responses((status = 200, body = Summary), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    responses((status = 200, content(
+            (Summary = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn summary(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Segments(account): Segments<String>,
-    RawQuery(pairs): RawQuery,
-) -> Result<Json<Summary>, Problem> {
-    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
-    let mut parameters = Parameters::new(pairs);
-    let compare = match parameters.take("compare")?.as_deref() {
+pub(super) async fn summary(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
+    let number = asked.number;
+    let compare = match asked.parameters.take("compare")?.as_deref() {
         None => false,
         Some("previous") => true,
         Some(_) => return Err(Problem::parameter("compare", "is `previous`")),
     };
-    let window = parameters.window(now())?;
-    parameters.end()?;
+    let window = asked.window()?;
     let suppress = in_force(&app, number, &window).await?;
     let figures = query::summary(&app.client, number, &window, &suppress).await?;
     let previous = if compare {
         let from = window.from.plus_millis(-window.to.since(window.from));
         let before = Window { from, to: window.from, ..window.clone() };
         let figures = query::summary(&app.client, number, &before, &suppress).await?;
-        Some(Box::new(Previous { from, to: window.from, figures }))
+        Some(Box::new(Spanned { from, to: window.from, figures }))
     } else {
         None
     };
-    Ok(Json(Summary { scope: Scoped::new(account, &window, &suppress), figures, previous }))
+    if asked.format == Format::Json {
+        let scope = Scoped::new(asked.account, &window, &suppress);
+        return Ok(Json(Summary { scope, figures, previous }).into_response());
+    }
+    let mut rows = vec![Spanned { from: window.from, to: window.to, figures }];
+    rows.extend(previous.map(|previous| *previous));
+    answer::rows(asked.format, &columns::SUMMARY, &rows, false)
 }
 
-/// The figures of each group, as JSON, CSV or NDJSON by `Accept`. Uniques are exact within a group and do not add up over
+/// The figures of each group, as JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Uniques are exact within a group and do not add up over
 /// groups. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
         ("by" = String, Query, description = "recipient_domain, mailbox_provider, campaign, bounce_reason, link, source or client")),
     responses((status = 200, content(
-            (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+            (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn breakdown(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Segments(account): Segments<String>,
-    RawQuery(pairs): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
-    let mut parameters = Parameters::new(pairs);
-    let by = parameters.by()?;
-    let window = parameters.window(now())?;
-    parameters.end()?;
-    let suppress = in_force(&app, number, &window).await?;
-    let mut rows = groups(&app, number, &window, &suppress, by).await?;
+pub(super) async fn breakdown(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
+    let by = asked.parameters.by()?;
+    let window = asked.window()?;
+    let suppress = in_force(&app, asked.number, &window).await?;
+    let mut rows = groups(&app, asked.number, &window, &suppress, by).await?;
     let most = app.config.breakdown_rows as usize;
     let truncated = rows.len() > most;
     rows.truncate(most);
-    match Format::preferred(&headers) {
-        Format::Json => {
-            let scope = Scoped::new(account, &window, &suppress);
-            Ok(Json(Breakdown { scope, by: by.as_str(), rows, truncated }).into_response())
-        }
-        Format::Csv => Ok(table(by, &rows)),
-        Format::Ndjson => ndjson(&rows),
+    if asked.format != Format::Json {
+        return answer::rows(asked.format, &columns::breakdown(by), &rows, truncated);
     }
+    let scope = Scoped::new(asked.account, &window, &suppress);
+    Ok(Json(Breakdown { scope, by: by.as_str(), rows, truncated }).into_response())
 }
 
 /// All that is known of one message in order, each hit with its verdicts and their reasons. Reading it is noted in the

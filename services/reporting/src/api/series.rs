@@ -1,23 +1,20 @@
 //! The figures over time.
 
-use super::answer::{Format, Json, ndjson};
-use super::reports::{ReportParameters, Scoped, in_force, now};
-use super::table;
-use crate::auth::{Caller, RawQuery, Segments};
+use super::answer::{self, Format, Json, ParquetFile};
+use super::asked::Asked;
+use super::columns;
+use super::reports::{ReportParameters, Scoped, in_force};
 use crate::figures::{Figures, MessageRow};
 use crate::problem::Problem;
 use crate::query;
 use crate::series::{Bucket, Interval, Zone};
 use crate::state::App;
-use crate::window::Parameters;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use engagement::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::Scope;
 use utoipa::{IntoParams, ToSchema};
 
 /// How the window is cut.
@@ -62,40 +59,28 @@ pub(super) struct Row {
     pub(super) figures: Figures,
 }
 
-/// The figures of each minute, hour, day, week or month of the window, as JSON, CSV or NDJSON by `Accept`. With
+/// The figures of each minute, hour, day, week or month of the window, as JSON, CSV, NDJSON or Parquet by `Accept` or `format`. With
 /// `cohort=sent` a message stands where it was sent, with all that ever happened to it. Uniques are exact within a bucket
 /// and do not add up over buckets. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/timeseries", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters, SeriesParameters),
     responses((status = 200, content(
-            (Timeseries = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+            (Timeseries = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn timeseries(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Segments(account): Segments<String>,
-    RawQuery(pairs): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
-    let mut parameters = Parameters::new(pairs);
-    let interval = Interval::read(&mut parameters)?;
-    let zone = Zone::read(&mut parameters)?;
-    let window = parameters.window(now())?;
-    parameters.end()?;
+pub(super) async fn timeseries(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
+    let interval = Interval::read(&mut asked.parameters)?;
+    let zone = Zone::read(&mut asked.parameters)?;
+    let window = asked.window()?;
     let buckets = interval.buckets(&window, &zone)?;
-    let suppress = in_force(&app, number, &window).await?;
-    let found = query::series(&app.client, number, &window, &suppress, &buckets).await?;
+    let suppress = in_force(&app, asked.number, &window).await?;
+    let found = query::series(&app.client, asked.number, &window, &suppress, &buckets).await?;
     let rows = rows(buckets, found);
-    match Format::preferred(&headers) {
-        Format::Json => {
-            let scope = Scoped::new(account, &window, &suppress);
-            Ok(Json(Timeseries { scope, interval: interval.as_str(), tz: zone.name, rows }).into_response())
-        }
-        Format::Csv => Ok(table::series(&rows)),
-        Format::Ndjson => ndjson(&rows),
+    if asked.format != Format::Json {
+        return answer::rows(asked.format, &columns::SERIES, &rows, false);
     }
+    let scope = Scoped::new(asked.account, &window, &suppress);
+    Ok(Json(Timeseries { scope, interval: interval.as_str(), tz: zone.name, rows }).into_response())
 }
 
 /// A row for each bucket, of zeros where nothing was found.

@@ -1,21 +1,19 @@
 //! Visits of people by the label of the links that they followed.
 
-use super::answer::{Format, Json, csv, ndjson};
-use super::reports::{ReportParameters, now};
-use crate::auth::{Caller, RawQuery, Segments};
+use super::answer::{Format, Json, ParquetFile, rows};
+use super::asked::Asked;
+use super::columns;
+use super::reports::ReportParameters;
 use crate::figures::VisitRow;
 use crate::problem::Problem;
 use crate::query;
 use crate::series::Zone;
 use crate::state::App;
-use crate::window::Parameters;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use engagement::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
-use store::Scope;
 use utoipa::ToSchema;
 
 /// Visits by label.
@@ -43,43 +41,24 @@ pub(super) struct Visits {
 
 /// Visits of people by label, such as pricing, security or procurement: a visit is a message that follows a link of the label on
 /// a day; a message that comes on two days or more returns. Machines and what nobody can tell pay no visits, whatever is
-/// suppressed. JSON, CSV or NDJSON by `Accept`. Needs `reports:read`.
+/// suppressed. JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/visits", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
         ("tz" = Option<String>, Query, description = "An IANA time zone, by whose calendar days begin; UTC where it is left out")),
     responses((status = 200, content(
-            (Visits = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+            (Visits = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn visits(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Segments(account): Segments<String>,
-    RawQuery(pairs): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let number = caller.own(&app, &account, &[Scope::ReportsRead])?.account.number;
-    let mut parameters = Parameters::new(pairs);
-    let zone = Zone::read(&mut parameters)?;
-    let window = parameters.window(now())?;
-    parameters.end()?;
+pub(super) async fn visits(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
+    let zone = Zone::read(&mut asked.parameters)?;
+    let window = asked.window()?;
     let most = app.config.breakdown_rows;
-    let mut rows = query::visits(&app.client, number, &window, zone.name, most).await?;
-    let truncated = rows.len() > most as usize;
-    rows.truncate(most as usize);
-    match Format::preferred(&headers) {
-        Format::Json => {
-            let (from, to, cohort) = (window.from, window.to, window.cohort.as_str());
-            Ok(Json(Visits { account, from, to, cohort, tz: zone.name, rows, truncated }).into_response())
-        }
-        Format::Csv => {
-            let cells = |row: &VisitRow| {
-                let counts = [row.clicks, row.visits, row.messages, row.returning];
-                [vec![row.label.clone()], counts.map(|count| count.to_string()).into()].concat()
-            };
-            let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-            Ok(csv(&["label", "clicks", "visits", "messages", "returning"], &cells))
-        }
-        Format::Ndjson => ndjson(&rows),
+    let mut found = query::visits(&app.client, asked.number, &window, zone.name, most).await?;
+    let truncated = found.len() > most as usize;
+    found.truncate(most as usize);
+    if asked.format != Format::Json {
+        return rows(asked.format, &columns::VISITS, &found, truncated);
     }
+    let (account, from, to, cohort) = (asked.account, window.from, window.to, window.cohort.as_str());
+    Ok(Json(Visits { account, from, to, cohort, tz: zone.name, rows: found, truncated }).into_response())
 }
