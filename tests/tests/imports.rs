@@ -78,6 +78,19 @@ async fn in_pieces(system: &System, folder: &Path) {
     assert!(good && said.contains("0 lines read, 0 delivery events taken"), "{said}");
     let query = "?recipient_domain=clinic.test";
     let first = delivered(system, query, 4).await;
+    // A line longer than any, and one that is no text: refused by number, and what stands behind them is read.
+    let long = folder.join("long.log");
+    let mail = |number: u32| lines(number).replace("clinic.test", "long.test");
+    append(&long, &format!("{}{}\n", mail(20), "x".repeat(300_000)));
+    OpenOptions::new().append(true).open(&long).unwrap().write_all(b"\xff\xfe\n").unwrap();
+    append(&long, &mail(21));
+    let (good, said) = import(system, &["postfix", long.to_str().unwrap(), "--local-part"]);
+    assert!(!good && said.contains("10 lines read, 4 delivery events taken, 2 lines refused"), "{said}");
+    assert!(
+        said.contains("long.log:5: the line has more than")
+            && said.contains("long.log:6: the line is no UTF-8"),
+        "{said}"
+    );
     // From the start again, without the position: nothing doubles.
     for file in ["mail.log.1", "mail.log"] {
         let state = folder.join("again.json");
@@ -151,11 +164,87 @@ async fn through_postfix(system: &System, postfix: &Postfix) {
     wait_until(|| async { system.api().summary(query).await }, opened).await;
 }
 
+/// An import that follows; it ends with the test at the latest.
+struct Following(std::process::Child);
+
+impl Following {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A log that is followed while it grows and is rotated, by an import that is killed and started again.
+async fn followed(system: &System, folder: &Path) {
+    let log = folder.join("followed.log");
+    let arguments = [
+        "import",
+        "--api",
+        &system.told("reporting API"),
+        "postfix",
+        log.to_str().unwrap(),
+        "--local-part",
+        "--follow",
+        "--state",
+        folder.join("followed.json").to_str().unwrap(),
+    ]
+    .map(str::to_owned);
+    let follow = || Following(system.command(&arguments.each_ref().map(String::as_str)).spawn());
+    let mails = |numbers: std::ops::Range<u32>| -> String {
+        numbers.map(|number| lines(number).replace("clinic.test", "followed.test")).collect()
+    };
+    let query = "?recipient_domain=followed.test";
+    // The log does not even exist yet; then it grows, once by half a line.
+    let mut first = follow();
+    append(&log, &mails(100..103));
+    delivered(system, query, 3).await;
+    let fourth = mails(103..104);
+    let (before, after) = fourth.split_at(fourth.find("status=").unwrap());
+    append(&log, before);
+    append(&log, after);
+    delivered(system, query, 4).await;
+    // Rotated as logrotate does: renamed, an empty one made; the writer goes on in the old one before it turns to the new.
+    let old = folder.join("followed.log.1");
+    std::fs::rename(&log, &old).unwrap();
+    append(&log, "");
+    append(&old, &mails(104..106));
+    delivered(system, query, 6).await;
+    append(&old, &mails(106..107));
+    append(&log, &mails(107..109));
+    delivered(system, query, 9).await;
+    // Killed, not stopped; what is written and rotated away in the meantime is not lost.
+    first.kill();
+    append(&log, &mails(109..111));
+    std::fs::rename(&log, folder.join("followed.log.2")).unwrap();
+    append(&log, &mails(111..113));
+    let mut second = follow();
+    delivered(system, query, 13).await;
+    rustix::process::kill_process(rustix::process::Pid::from_child(&second.0), rustix::process::Signal::TERM)
+        .unwrap();
+    assert!(second.0.wait().unwrap().success(), "a stop is no failure");
+    // Nothing doubled: two events a mail, and nothing is left to read.
+    let mut third = follow();
+    append(&log, &mails(113..114));
+    delivered(system, query, 14).await;
+    third.kill();
+    for number in 100..114 {
+        let timeline = system.api().json(&format!("/v1/accounts/demo/messages/log-{number}/timeline")).await;
+        assert_eq!(timeline["events"].as_array().unwrap().len(), 2, "{timeline}");
+    }
+}
+
 #[tokio::test]
 async fn logs_become_delivery_reports() {
     let dir = tempfile::tempdir().unwrap();
     let system = System::start(&dir.path().join("data"));
     in_pieces(&system, dir.path()).await;
+    followed(&system, dir.path()).await;
     if let Some(postfix) = Postfix::start() {
         through_postfix(&system, &postfix).await;
     }

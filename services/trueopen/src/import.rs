@@ -50,22 +50,27 @@ pub(crate) async fn import(settings: &Settings, args: ImportArgs) -> Result<(), 
     } else {
         let mut files = Vec::new();
         for file in &args.files {
-            files.push(lines::Follower::open(file, args.format, &mut state)?);
+            files.push(lines::Follower::open(file, args.format, &mut state, args.follow)?);
         }
-        loop {
-            let mut moved = false;
-            for file in &mut files {
-                moved |= file.pass(&reading, &mut state, &deliverer, &mut done, args.follow).await?;
-            }
-            if !args.follow {
-                break;
-            }
-            if !moved {
-                tokio::select! {
-                    () = tokio::time::sleep(POLL) => {}
-                    _ = tokio::signal::ctrl_c() => break,
+        let work = async {
+            loop {
+                let mut moved = false;
+                for file in &mut files {
+                    moved |= file.pass(&reading, &mut state, &deliverer, &mut done, args.follow).await?;
+                }
+                if !args.follow {
+                    return Ok::<(), Failure>(());
+                }
+                if !moved {
+                    tokio::time::sleep(POLL).await;
                 }
             }
+        };
+        // A stop may come while the API is away and being waited for: what was not taken is read again next time.
+        let stop = runtime::lifecycle::stop_signal()?;
+        tokio::select! {
+            ended = work => ended?,
+            () = stop => {}
         }
     }
     let Done { read, events, bad } = done;

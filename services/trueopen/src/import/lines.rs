@@ -1,7 +1,9 @@
 //! Files of lines, read on from where the last import stopped, across rotation.
 //!
 //! A file is the one of its inode, whatever its name became: one that was rotated while nobody read is found beside its old
-//! name and read to its end first. A file that was cut to nothing, or replaced in place, begins anew.
+//! name and read to its end first. Whoever writes goes on in the old file until it is told of the new one, so the old is
+//! left only once the new one has something in it, and is read once more then. A file that was cut to nothing, or replaced
+//! in place, begins anew. One that is followed may come later.
 
 use super::deliver::Deliverer;
 use super::format::Reading;
@@ -31,6 +33,8 @@ pub(super) struct Follower {
     format: ImportFormat,
     input: Input,
     position: Position,
+    /// The new file is written to, and the old one was read once more.
+    last_look: bool,
 }
 
 enum Input {
@@ -41,20 +45,26 @@ enum Input {
 }
 
 impl Follower {
-    pub(super) fn open(path: &Path, format: ImportFormat, state: &mut State) -> Result<Self, Failure> {
+    pub(super) fn open(
+        path: &Path,
+        format: ImportFormat,
+        state: &mut State,
+        follow: bool,
+    ) -> Result<Self, Failure> {
         if path == Path::new("-") {
             let input = Input::Stdin(BufReader::new(std::io::stdin()));
-            return Ok(Self { path: path.to_owned(), format, input, position: Position::default() });
+            let position = Position::default();
+            return Ok(Self { path: path.to_owned(), format, input, position, last_look: false });
         }
         let path = std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let position = state.files.get(&path).cloned().unwrap_or_default();
-        let mut follower = Self { path, format, input: Input::Missing, position };
-        follower.find()?;
+        let mut follower = Self { path, format, input: Input::Missing, position, last_look: false };
+        follower.find(follow)?;
         Ok(follower)
     }
 
     /// Opens the file that the position is of: under its own name, else beside it, else what has the name now, from its start.
-    fn find(&mut self) -> Result<(), Failure> {
+    fn find(&mut self, follow: bool) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| format!("{}: {error}", self.path.display());
         if self.position.inode != 0 {
             let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -73,7 +83,8 @@ impl Follower {
                 }
             }
         }
-        self.begin()
+        // `next_file` looks for it at each pass.
+        if follow && !self.path.exists() { Ok(()) } else { self.begin() }
     }
 
     /// Opens what has the name now, from its start.
@@ -114,7 +125,7 @@ impl Follower {
                 state.files.insert(self.path.clone(), self.position.clone());
                 state.save()?;
             }
-            if ended && !self.next_file(follow)? {
+            if ended && !self.next_file(follow, done)? {
                 return Ok(moved);
             }
         }
@@ -196,7 +207,7 @@ impl Follower {
     }
 
     /// At the end of a file: whether another has its name by now, which is opened, or it was cut and begins anew.
-    fn next_file(&mut self, follow: bool) -> Result<bool, Failure> {
+    fn next_file(&mut self, follow: bool, done: &mut Done) -> Result<bool, Failure> {
         if matches!(self.input, Input::Stdin(_)) {
             return Ok(false);
         }
@@ -207,6 +218,27 @@ impl Follower {
         if now.ino() == self.position.inode && now.len() >= self.position.offset {
             return Ok(false);
         }
+        if let Input::File(old) = &self.input
+            && now.ino() != self.position.inode
+        {
+            if now.len() == 0 {
+                return Ok(false);
+            }
+            if !self.last_look {
+                self.last_look = true;
+                return Ok(true);
+            }
+            let left = old.get_ref().metadata().map_or(0, |about| about.len()) > self.position.offset;
+            if left {
+                refuse(
+                    done,
+                    &self.path,
+                    self.position.lines + 1,
+                    "the file was left in the middle of this line",
+                );
+            }
+        }
+        self.last_look = false;
         self.begin()?;
         Ok(true)
     }
