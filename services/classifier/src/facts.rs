@@ -1,5 +1,6 @@
 //! What one hit shows, as the rules read it.
 
+use engagement::hit::{LINK, PROVIDER};
 use engagement::{Hit, Kind, Timestamp};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -68,6 +69,12 @@ impl<'a> Facts<'a> {
         self.kind == Kind::Unsubscribe && self.method.eq_ignore_ascii_case("POST")
     }
 
+    /// What tells a click's link from the message's others where its place is not known.
+    #[must_use]
+    pub(crate) fn link_number(&self) -> Option<u16> {
+        self.header(LINK).filter(|_| self.kind == Kind::Click)?.parse().ok()
+    }
+
     /// A header's value, trimmed; `None` when it was not sent or is empty. The name is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
@@ -75,10 +82,19 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// When the mail was sent, where a hit says so: a mail provider that tells of a hit may not.
+pub(crate) fn sent(
+    sent_at: Timestamp,
+    received_at: Timestamp,
+    headers: &BTreeMap<String, String>,
+) -> Option<Timestamp> {
+    (sent_at != received_at || !headers.contains_key(PROVIDER)).then_some(sent_at)
+}
+
 impl<'a> From<&'a Hit> for Facts<'a> {
     fn from(hit: &'a Hit) -> Self {
         Self {
-            sent_at: Some(hit.sent_at),
+            sent_at: sent(hit.sent_at, hit.received_at, &hit.request.headers),
             recipient_domain: Some(hit.recipient_domain.as_str()).filter(|domain| !domain.is_empty()),
             link_index: hit.link_index,
             link_count: hit.link_count,

@@ -36,8 +36,10 @@ pub struct Seen {
     pub agent: u64,
     /// The client's address.
     pub ip: Option<IpAddr>,
-    /// Which link of the mail.
+    /// Which link of the mail: its place, or a number that tells it from the others where that is not known.
     pub link_index: Option<u16>,
+    /// Whether `link_index` is a place.
+    pub placed: bool,
     /// How many links the mail has.
     pub link_count: Option<u16>,
     /// What was asked for.
@@ -60,7 +62,8 @@ impl Seen {
             received_at: facts.received_at,
             agent: hasher.finish(),
             ip: facts.ip,
-            link_index: facts.link_index,
+            link_index: facts.link_index.or_else(|| facts.link_number()),
+            placed: facts.link_index.is_some(),
             link_count: facts.link_count,
             kind: facts.kind,
             by_proxy: matched.agent(Family::GoogleImageProxy).is_some(),

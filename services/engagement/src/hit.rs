@@ -45,7 +45,8 @@ pub struct Request {
     /// The user agent, empty when none was sent, cut at the tracker's bound.
     #[serde(default)]
     pub ua: String,
-    /// The headers that rules read, names in lower case, values cut at the tracker's bound.
+    /// The headers that rules read, names in lower case, values cut at the tracker's bound. Of a hit that a mail provider told
+    /// of: `:provider`, who told, and for a click `:link`, a number that tells the message's links apart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// What trailed the token in the URL and is no part of it, such as a scanner's `%27`.
@@ -67,7 +68,7 @@ pub struct Hit {
     pub account: Option<AccountId>,
     /// What was asked for.
     pub kind: Kind,
-    /// When the request reached the tracker.
+    /// When the request reached the tracker, ours or that of the provider that told of it.
     pub received_at: Timestamp,
     /// The sender's id of the message.
     pub message_id: String,
@@ -80,7 +81,7 @@ pub struct Hit {
     /// The domain of the recipient's address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub recipient_domain: String,
-    /// When the sender says the mail was sent, to the second.
+    /// When the sender says the mail was sent, to the second. Where a provider told of the hit and not of that: `received_at`.
     pub sent_at: Timestamp,
     /// Which link of the mail, from 0; clicks only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,22 @@ pub struct Hit {
     pub request: Request,
 }
 
+/// Among the headers: the mail provider that told of a hit which reached its tracker, not ours. No header's name begins with a
+/// colon, so none that a client sends can pass for it.
+pub const PROVIDER: &str = ":provider";
+/// Among the headers of such a click: a number below 2^16, a hash that tells the links of one message apart. Their places are
+/// not known, so `link_index` is not, and the destination is not kept.
+pub const LINK: &str = ":link";
+
 impl Hit {
     /// The version that new hits carry.
     pub const VERSION: u32 = WIRE_VERSION;
+}
+
+impl Request {
+    /// The mail provider that told of this hit, where it did not reach our own tracker.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.headers.get(PROVIDER).map(String::as_str)
+    }
 }

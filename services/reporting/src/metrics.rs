@@ -38,8 +38,8 @@ pub(crate) static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Requests of webhooks; `provider`: an id of ours, `outcome`: accepted, not_stored, or why it was refused: unknown (no such
-/// account, or it takes none), signature, time, replay, certificate_url, certificate_unavailable, topic, malformed.
+/// Requests of webhooks; `provider`: an id of ours, `outcome`: accepted, token (one was given), not_stored, or why it was refused: unknown (no such
+/// account, or it takes none), signature, time, replay, certificate_url, certificate, certificate_unavailable, topic, malformed.
 pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_reporting_webhook_requests_total",
@@ -49,7 +49,8 @@ pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Items of accepted webhooks; `provider` as above, `outcome`: event, ignored, bad.
+/// Items of accepted webhooks; `provider` as above, `outcome`: event, hit, bad, or why it was left: no_delivery_event,
+/// opens_and_clicks_off, no_address_or_agent, several_recipients, second_pixel.
 pub(crate) static WEBHOOK_ITEMS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_reporting_webhook_items_total",

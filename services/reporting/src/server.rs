@@ -38,6 +38,8 @@ pub struct Dependencies {
     pub keys: Arc<KeyRing>,
     /// The topic that delivery events go to.
     pub delivery: Topic,
+    /// The topic that hits go to: opens and clicks that a mail provider tells of.
+    pub hits: Topic,
     /// How certificates and confirmations of webhooks are fetched.
     pub fetch: Arc<dyn Fetch>,
     /// Where the URLs of accounts without their own base point, such as `http://localhost:8080`.
@@ -61,7 +63,7 @@ impl Reporting {
         listener: TcpListener,
         dependencies: Dependencies,
     ) -> Result<Self, ReportingError> {
-        let Dependencies { client, accounts, directory, keys, delivery, fetch, default_base_url } =
+        let Dependencies { client, accounts, directory, keys, delivery, hits, fetch, default_base_url } =
             dependencies;
         if Minter::new(&keys, AccountNumber(0), None, &default_base_url).is_err() {
             return Err(ReportingError::DefaultBaseUrl(default_base_url));
@@ -78,6 +80,7 @@ impl Reporting {
             },
             keys,
             delivery,
+            hits,
             default_base_url,
             settings_change: Mutex::new(()),
             config: config.clone(),

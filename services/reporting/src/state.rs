@@ -23,6 +23,7 @@ pub(crate) struct App {
     pub(crate) directory: Directory,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) delivery: Topic,
+    pub(crate) hits: Topic,
     pub(crate) default_base_url: String,
     pub(crate) audit_hash: AuditHash,
     /// Held while settings are read, merged and put, so that two changes in this process don't undo each other.

@@ -187,12 +187,13 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     let _held = DataDir::take(&settings.data_dir)?;
     let ring = Arc::new(settings.ring()?);
     let delivery = Topic::open(settings.topic(DELIVERY, &[reader(cluster.as_ref(), LOADER)]))?;
+    let hits = Topic::open(settings.topic(RAW, &[reader(cluster.as_ref(), CLASSIFIER)]))?;
     let accounts = connection.accounts();
     let directory = Directory::load(&settings.directory_copy());
     refresh(&directory, &accounts).await;
     let readiness = Readiness::new();
-    let topic = delivery.clone();
-    readiness.add("journal", move || topic.healthy());
+    let topics = [delivery.clone(), hits.clone()];
+    readiness.add("journal", move || topics.iter().try_for_each(Topic::healthy));
     let copy = directory.clone();
     readiness.add("accounts", move || copy.usable());
     let listener = runtime::server::bind("the reporting API", settings.report.listen).await?;
@@ -205,6 +206,7 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
             directory: directory.clone(),
             keys: ring,
             delivery: delivery.clone(),
+            hits: hits.clone(),
             fetch: Arc::new(reporting::Internet::default()),
             default_base_url: settings.base_url(settings.tracker.listen),
         },
@@ -215,11 +217,13 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
     stages.start("reporting", |shutdown| reporting.run(shutdown.requested()));
     if let Some(cluster) = &cluster {
         forward(&mut stages, &settings, cluster, &delivery, DELIVERY)?;
+        forward(&mut stages, &settings, cluster, &hits, RAW)?;
     }
     keep_fresh(&mut stages, directory, accounts);
     stages.start("admin", |shutdown| admin.run(shutdown.requested()));
     let result = stages.run(stop, settings.stop_deadline()).await;
     delivery.close().await;
+    hits.close().await;
     close(cluster).await;
     Ok(result?)
 }

@@ -109,6 +109,7 @@ async fn run(
             directory: directory.clone(),
             keys: Arc::clone(&ring),
             delivery: topics.delivery.clone(),
+            hits: topics.raw.clone(),
             fetch: Arc::new(reporting::Internet::default()),
             default_base_url: base_url.clone(),
         },

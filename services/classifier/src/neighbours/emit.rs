@@ -47,7 +47,7 @@ pub fn neighbours(
         message_id: message_id.clone(),
         reader,
         kind: seen.kind,
-        link_index: seen.link_index.filter(|_| ground == Ground::Domain),
+        link_index: seen.link_index.filter(|_| seen.placed && ground == Ground::Domain),
         link_count: seen.link_count.filter(|_| ground == Ground::Domain),
         received_at: seen.received_at,
     })

@@ -1,6 +1,6 @@
 //! A hit as the stage keeps it while its window is open: small, and enough to write it out again exactly.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, sent};
 use crate::message::Kept;
 use crate::window::{Identified, Seen};
 use engagement::{AccountId, AccountNumber, Hit, Request, Timestamp};
@@ -134,7 +134,7 @@ impl KeptHit {
             campaign: mailing.campaign.clone(),
             recipient_domain: mailing.recipient_domain.clone(),
             sent_at: self.sent_at,
-            link_index: seen.link_index,
+            link_index: seen.link_index.filter(|_| seen.placed),
             link_count: seen.link_count,
             label: self.label.as_deref().map(str::to_owned),
             request: Request {
@@ -159,9 +159,9 @@ impl Kept for KeptHit {
     fn facts<'a>(&'a self, seen: &Seen) -> Facts<'a> {
         let (mailing, asked) = (&self.about.mailing, &self.asked);
         Facts {
-            sent_at: Some(self.sent_at),
+            sent_at: sent(self.sent_at, seen.received_at, &asked.headers),
             recipient_domain: Some(mailing.recipient_domain.as_str()).filter(|domain| !domain.is_empty()),
-            link_index: seen.link_index,
+            link_index: seen.link_index.filter(|_| seen.placed),
             link_count: seen.link_count,
             method: &asked.method,
             ip: seen.ip,
@@ -189,7 +189,10 @@ mod tests {
         let few = r#"{"v":1,"event_id":"00000000-0000-7000-8000-000000000002","account_number":7,"kind":"open",
             "received_at":"2026-11-02T09:00:00Z","message_id":"m","sent_at":"2026-11-02T08:00:00Z","method":"GET"}"#;
         let mut beside = None;
-        for text in [full, few, full] {
+        let told = r#"{"v":1,"event_id":"00000000-0000-7000-8000-000000000003","account_number":7,"kind":"click",
+            "received_at":"2026-11-02T09:00:00Z","message_id":"m","sent_at":"2026-11-02T09:00:00Z","method":"GET",
+            "ip":"203.0.113.7","ua":"x","headers":{":link":"40213",":provider":"sendgrid"}}"#;
+        for text in [full, few, told, full] {
             let hit: Hit = serde_json::from_str(text).unwrap();
             let facts = Facts::from(&hit);
             let seen = ruleset.see(&facts);
@@ -198,6 +201,6 @@ mod tests {
             assert_eq!(ruleset.judge(&kept.facts(&seen)), ruleset.judge(&facts));
             beside = Some(kept);
         }
-        assert_eq!(keeper.asked.values.len(), 2);
+        assert_eq!(keeper.asked.values.len(), 3);
     }
 }

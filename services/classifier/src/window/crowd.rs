@@ -68,7 +68,7 @@ impl Crowd {
                     if known[place / 64] & bit == 0 {
                         known[place / 64] |= bit;
                         crowd.links += 1;
-                        crowd.in_order &= highest.is_none_or(|highest| link > highest);
+                        crowd.in_order &= seen.placed && highest.is_none_or(|highest| link > highest);
                         highest = Some(link);
                     }
                 }

@@ -18,6 +18,7 @@ mod settings;
 mod table;
 mod unsubscribes;
 mod visits;
+mod webhook_token;
 mod webhooks;
 mod whole;
 
@@ -78,6 +79,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::take_events, export::export_events))
         .routes(routes!(webhooks::take, webhooks::put, webhooks::delete))
         .routes(routes!(webhooks::list))
+        .routes(routes!(webhook_token::token))
         .routes(routes!(reports::summary))
         .routes(routes!(series::timeseries))
         .routes(routes!(reports::breakdown))

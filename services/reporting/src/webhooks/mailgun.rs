@@ -2,10 +2,14 @@
 //! (<https://documentation.mailgun.com/docs/mailgun/user-manual/events/webhooks>). The signature does not cover the body, so a
 //! token that signed another body before is refused.
 
-use super::{Item, Refused, codes, domain, event, event_id, fitting, in_time, said, text, time};
+use super::engaged::{self, Shown};
+use super::{
+    Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, in_time, said,
+    text, time,
+};
 use aws_lc_rs::{digest, hmac};
 use engagement::delivery::DeliveryType;
-use engagement::{Timestamp, token};
+use engagement::{Kind, Timestamp, token};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -66,20 +70,22 @@ pub(super) fn verify(
 }
 
 /// The one event of a document.
-pub(super) fn read(document: &Value) -> Item {
+pub(super) fn read(document: &Value, reader: &Reader) -> Item {
     let Some(told) = document.get("event-data") else { return Item::Bad("event-data") };
     let suppressed = text(told, "/reason").starts_with("suppress");
     let kind = match (text(told, "/event"), text(told, "/severity")) {
-        ("accepted", _) => DeliveryType::Sent,
-        ("delivered", _) => DeliveryType::Delivered,
-        ("failed", _) if suppressed => DeliveryType::Dropped,
-        ("failed", "temporary") => DeliveryType::Deferred,
-        ("failed", _) => DeliveryType::Bounced,
-        ("rejected", _) => DeliveryType::Dropped,
-        ("complained", _) => DeliveryType::Complained,
-        ("unsubscribed", _) => DeliveryType::Unsubscribed,
+        ("accepted", _) => Told::Delivery(DeliveryType::Sent),
+        ("delivered", _) => Told::Delivery(DeliveryType::Delivered),
+        ("failed", _) if suppressed => Told::Delivery(DeliveryType::Dropped),
+        ("failed", "temporary") => Told::Delivery(DeliveryType::Deferred),
+        ("failed", _) => Told::Delivery(DeliveryType::Bounced),
+        ("rejected", _) => Told::Delivery(DeliveryType::Dropped),
+        ("complained", _) => Told::Delivery(DeliveryType::Complained),
+        ("unsubscribed", _) => Told::Delivery(DeliveryType::Unsubscribed),
+        ("opened", _) => Told::Engagement(Kind::Open),
+        ("clicked", _) => Told::Engagement(Kind::Click),
         ("", _) => return Item::Bad("event"),
-        _ => return Item::Ignored,
+        _ => return Item::Ignored(Left::Other),
     };
     let Some(at) = time(told.get("timestamp")) else { return Item::Bad("timestamp") };
     let id = text(told, "/message/headers/message-id");
@@ -101,7 +107,18 @@ pub(super) fn read(document: &Value) -> Item {
     codes(&mut event, code, text(status, "/enhanced-code"), diagnostic);
     event.event_id = event_id("mailgun", text(told, "/id"), &[text(told, "/event"), id, &at.to_string()]);
     said(|name| told.get("user-variables")?.get(name)?.as_str(), &mut event);
-    Item::Event(Box::new(event))
+    let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
+    let shown = Shown {
+        provider: Provider::Mailgun,
+        kind,
+        ip: text(told, "/ip"),
+        agent: text(told, "/client-info/user-agent"),
+        url: text(told, "/url"),
+        label: "",
+        sent_at: None,
+        id: text(told, "/id"),
+    };
+    engaged::item(event, &shown, reader)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

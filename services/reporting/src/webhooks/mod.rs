@@ -4,11 +4,16 @@
 //! and certificates come in as arguments. Invariants: nothing is read before the proof holds; what is kept of a document
 //! went through [`engagement::redact::document`]; the same document gives the same event ids, so repeats are harmless.
 //!
+//! Opens and clicks that the provider saw become hits where the account wants them ([`engaged`]).
+//!
 //! The message id is what the sender put into the mail under [`MESSAGE_ID`]: a message tag (SES), unique argument (SendGrid),
 //! variable (Mailgun), metadata (Postmark, SparkPost). Without it the provider's own id of the message stands in.
 
+mod chain;
+pub(crate) mod engaged;
 pub(crate) mod fetch;
 mod mailgun;
+pub(crate) mod oauth;
 mod postmark;
 pub(crate) mod secret;
 mod sendgrid;
@@ -18,10 +23,11 @@ mod sparkpost;
 #[cfg(test)]
 mod tests;
 
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::{digest, hmac};
+use engaged::Engaged;
 use engagement::Timestamp;
 use engagement::delivery::{DeliveryType, Submitted};
-use engagement::{redact, token};
+use engagement::{Kind, redact, token};
 use serde_json::Value;
 
 /// Where a sender says its own id of a message.
@@ -107,6 +113,9 @@ pub(crate) enum Refused {
     /// The certificate can't be had now.
     #[error("certificate_unavailable")]
     CertificateUnavailable,
+    /// The certificate is not SNS's, leads to none of Amazon's roots, or is out of its time.
+    #[error("certificate")]
+    Certificate,
     /// Another topic than the account's.
     #[error("topic")]
     Topic,
@@ -123,6 +132,7 @@ impl Refused {
             Self::Replay => "replay",
             Self::CertificateUrl => "certificate_url",
             Self::CertificateUnavailable => "certificate_unavailable",
+            Self::Certificate => "certificate",
             Self::Topic => "topic",
             Self::Malformed => "malformed",
         }
@@ -134,10 +144,46 @@ impl Refused {
 pub(crate) enum Item {
     /// A delivery event.
     Event(Box<Submitted>),
-    /// Something that is no delivery event, such as the provider's own open.
-    Ignored,
+    /// An open or a click that reached the provider's tracker.
+    Hit(Box<Engaged>),
+    /// Something that is counted and left.
+    Ignored(Left),
     /// An item that can't be read; the text names what is missing, never a value.
     Bad(&'static str),
+}
+
+/// Why an item is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Neither a delivery event nor an open or a click, such as a change of the provider's settings.
+    Other,
+    /// An open or a click without the client's address or agent: nobody could say who made it.
+    NoEvidence,
+    /// An open or a click of a mail to several recipients: nobody could say whose.
+    Recipients,
+    /// The second pixel of a mail of which the first is counted.
+    SecondPixel,
+    /// The account does not want this provider's opens and clicks.
+    Off,
+}
+
+impl Left {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Other => "no_delivery_event",
+            Self::NoEvidence => "no_address_or_agent",
+            Self::Recipients => "several_recipients",
+            Self::SecondPixel => "second_pixel",
+            Self::Off => "opens_and_clicks_off",
+        }
+    }
+}
+
+/// What an item tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Delivery(DeliveryType),
+    Engagement(Kind),
 }
 
 /// The headers of a request that prove things, in lower case.
@@ -153,6 +199,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// A number below 2^16 that stands for texts.
+    fn number(&self, texts: &[&str]) -> u16 {
+        let tag = hmac::sign(&self.key, texts.join("\0").as_bytes());
+        u16::from_be_bytes([tag.as_ref()[0], tag.as_ref()[1]])
+    }
+
     fn hashed(&self, text: &str) -> String {
         hex(&hmac::sign(&self.key, text.to_ascii_lowercase().as_bytes()).as_ref()[..8])
     }
@@ -171,19 +223,19 @@ pub(crate) fn read(
         Provider::Ses => Err(Refused::Malformed),
         Provider::SendGrid => {
             sendgrid::verify(request, secret, now)?;
-            sendgrid::read(&json(request.body)?)
+            sendgrid::read(&json(request.body)?, reader)
         }
         Provider::Mailgun => {
             let document = json(request.body)?;
             mailgun::verify(&document, request.body, secret, now, replay)?;
-            Ok(vec![mailgun::read(&document)])
+            Ok(vec![mailgun::read(&document, reader)])
         }
         Provider::Postmark => {
-            basic(request, secret)?;
-            postmark::read(&json(request.body)?)
+            authorized(request, secret, None)?;
+            postmark::read(&json(request.body)?, reader)
         }
         Provider::SparkPost => {
-            basic(request, secret)?;
+            authorized(request, secret, Some(now))?;
             sparkpost::read(&json(request.body)?, reader)
         }
     }
@@ -192,17 +244,18 @@ pub(crate) fn read(
 pub(crate) use mailgun::Seen;
 pub(crate) use ses::read as read_ses;
 
-/// Basic authentication; compared in constant time.
-fn basic(request: &Request<'_>, secret: &str) -> Result<(), Refused> {
+/// Basic authentication, or with `tokens` one of our own tokens.
+fn authorized(request: &Request<'_>, secret: &str, tokens: Option<Timestamp>) -> Result<(), Refused> {
     use base64::Engine as _;
     let header = (request.header)("authorization").ok_or(Refused::Signature)?;
     let (scheme, given) = header.split_once(' ').ok_or(Refused::Signature)?;
+    if let Some(now) = tokens.filter(|_| scheme.eq_ignore_ascii_case("bearer")) {
+        return oauth::check(given.trim(), secret, now);
+    }
     let given =
         base64::engine::general_purpose::STANDARD.decode(given.trim()).map_err(|_| Refused::Signature)?;
-    let digest = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
-    let same =
-        constant_time::verify_slices_are_equal(digest(&given).as_ref(), digest(secret.as_bytes()).as_ref());
-    if scheme.eq_ignore_ascii_case("basic") && same.is_ok() { Ok(()) } else { Err(Refused::Signature) }
+    let good = scheme.eq_ignore_ascii_case("basic") && oauth::same(&given, secret.as_bytes());
+    if good { Ok(()) } else { Err(Refused::Signature) }
 }
 
 fn json(body: &[u8]) -> Result<Value, Refused> {
@@ -234,8 +287,12 @@ fn seconds(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millis((seconds * 1000.0).round() as i64).ok()
 }
 
-/// An event with nothing said yet.
-fn event(kind: DeliveryType, message_id: String, at: Timestamp, original: &Value) -> Submitted {
+/// An event with nothing said yet. An open or a click begins as one too: whose it is, is told alike.
+fn event(told: Told, message_id: String, at: Timestamp, original: &Value) -> Submitted {
+    let (kind, kept) = match told {
+        Told::Delivery(kind) => (kind, Some(redact::document(original).to_string())),
+        Told::Engagement(_) => (DeliveryType::Delivered, None),
+    };
     Submitted {
         kind,
         message_id,
@@ -249,7 +306,7 @@ fn event(kind: DeliveryType, message_id: String, at: Timestamp, original: &Value
         campaign: None,
         recipient_id: None,
         event_id: None,
-        original: Some(redact::document(original).to_string()),
+        original: kept,
     }
 }
 

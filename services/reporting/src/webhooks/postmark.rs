@@ -1,44 +1,50 @@
 //! Postmark's webhooks (<https://postmarkapp.com/developer/webhooks/webhooks-overview>). Postmark signs nothing: the proof is
 //! the user and password of the webhook's own basic authentication.
 
-use super::{Item, Refused, codes, domain, event, event_id, fitting, said, text, time};
+use super::engaged::{self, Shown};
+use super::{
+    Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, said, text, time,
+};
 use engagement::delivery::DeliveryType;
-use engagement::token;
+use engagement::{Kind, token};
 use serde_json::Value;
 
 /// One event a document.
-pub(super) fn read(told: &Value) -> Result<Vec<Item>, Refused> {
+pub(super) fn read(told: &Value, reader: &Reader) -> Result<Vec<Item>, Refused> {
     if !told.is_object() {
         return Err(Refused::Malformed);
     }
-    Ok(vec![item(told)])
+    Ok(vec![item(told, reader)])
 }
 
-fn item(told: &Value) -> Item {
+fn item(told: &Value, reader: &Reader) -> Item {
     let record = text(told, "/RecordType");
+    let delivery = |kind, at| (Told::Delivery(kind), at);
     let (kind, at) = match (record, text(told, "/Type")) {
-        ("Delivery", _) => (DeliveryType::Delivered, "DeliveredAt"),
+        ("Open", _) => (Told::Engagement(Kind::Open), "ReceivedAt"),
+        ("Click", _) => (Told::Engagement(Kind::Click), "ReceivedAt"),
+        ("Delivery", _) => delivery(DeliveryType::Delivered, "DeliveredAt"),
         // Postmark goes on trying.
-        ("Bounce", "Transient") => (DeliveryType::Deferred, "BouncedAt"),
+        ("Bounce", "Transient") => delivery(DeliveryType::Deferred, "BouncedAt"),
         // Nothing was refused: answers of people and their machines.
         ("Bounce", "AutoResponder" | "AddressChange" | "ChallengeVerification" | "Subscribe") => {
-            return Item::Ignored;
+            return Item::Ignored(Left::Other);
         }
-        ("Bounce", "Unsubscribe") => (DeliveryType::Unsubscribed, "BouncedAt"),
-        ("Bounce", "SpamComplaint") | ("SpamComplaint", _) => (DeliveryType::Complained, "BouncedAt"),
+        ("Bounce", "Unsubscribe") => delivery(DeliveryType::Unsubscribed, "BouncedAt"),
+        ("Bounce", "SpamComplaint") | ("SpamComplaint", _) => delivery(DeliveryType::Complained, "BouncedAt"),
         ("Bounce", "ManuallyDeactivated" | "TemplateRenderingFailed" | "SMTPApiError") => {
-            (DeliveryType::Dropped, "BouncedAt")
+            delivery(DeliveryType::Dropped, "BouncedAt")
         }
-        ("Bounce", _) => (DeliveryType::Bounced, "BouncedAt"),
+        ("Bounce", _) => delivery(DeliveryType::Bounced, "BouncedAt"),
         ("SubscriptionChange", _) if told.get("SuppressSending") == Some(&Value::Bool(true)) => {
             match text(told, "/SuppressionReason") {
                 // A bounce or a complaint was told by itself.
-                "HardBounce" | "SpamComplaint" => return Item::Ignored,
-                _ => (DeliveryType::Unsubscribed, "ChangedAt"),
+                "HardBounce" | "SpamComplaint" => return Item::Ignored(Left::Other),
+                _ => delivery(DeliveryType::Unsubscribed, "ChangedAt"),
             }
         }
         ("", _) => return Item::Bad("RecordType"),
-        _ => return Item::Ignored,
+        _ => return Item::Ignored(Left::Other),
     };
     let Some(at) = time(told.get(at)) else { return Item::Bad("time") };
     let id = text(told, "/MessageID");
@@ -52,5 +58,17 @@ fn item(told: &Value) -> Item {
     let own = told.get("ID").and_then(Value::as_u64).map(|id| format!("{record}-{id}")).unwrap_or_default();
     event.event_id = event_id("postmark", &own, &[record, id, &at.to_string()]);
     said(|name| told.get("Metadata")?.get(name)?.as_str(), &mut event);
-    Item::Event(Box::new(event))
+    let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
+    let shown = Shown {
+        provider: Provider::Postmark,
+        kind,
+        ip: text(told, "/Geo/IP"),
+        agent: text(told, "/UserAgent"),
+        url: text(told, "/OriginalLink"),
+        label: "",
+        sent_at: None,
+        // Postmark gives its opens and clicks no ids.
+        id: "",
+    };
+    engaged::item(event, &shown, reader)
 }

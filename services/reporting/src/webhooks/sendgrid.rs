@@ -1,14 +1,16 @@
 //! SendGrid's event webhook, signed with ECDSA over P-256 and SHA-256
 //! (<https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event>). An unsigned one is refused.
 
+use super::engaged::{self, Shown};
 use super::{
-    Item, Refused, Request, codes, domain, event, event_id, fitting, hashed, in_time, said, text, time,
+    Item, Left, Provider, Reader, Refused, Request, Told, codes, domain, event, event_id, fitting, hashed,
+    in_time, said, text, time,
 };
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engagement::delivery::DeliveryType;
-use engagement::{Timestamp, token};
+use engagement::{Kind, Timestamp, token};
 use serde_json::Value;
 
 /// The bytes of a P-256 key as SubjectPublicKeyInfo; the last 65 are the point.
@@ -35,21 +37,23 @@ pub(super) fn verify(request: &Request<'_>, secret: &str, now: Timestamp) -> Res
 }
 
 /// A list of events.
-pub(super) fn read(document: &Value) -> Result<Vec<Item>, Refused> {
-    Ok(document.as_array().ok_or(Refused::Malformed)?.iter().map(item).collect())
+pub(super) fn read(document: &Value, reader: &Reader) -> Result<Vec<Item>, Refused> {
+    Ok(document.as_array().ok_or(Refused::Malformed)?.iter().map(|told| item(told, reader)).collect())
 }
 
-fn item(told: &Value) -> Item {
+fn item(told: &Value, reader: &Reader) -> Item {
     let kind = match text(told, "/event") {
-        "processed" => DeliveryType::Sent,
-        "delivered" => DeliveryType::Delivered,
-        "deferred" => DeliveryType::Deferred,
-        "bounce" | "blocked" => DeliveryType::Bounced,
-        "dropped" => DeliveryType::Dropped,
-        "spamreport" => DeliveryType::Complained,
-        "unsubscribe" | "group_unsubscribe" => DeliveryType::Unsubscribed,
+        "processed" => Told::Delivery(DeliveryType::Sent),
+        "delivered" => Told::Delivery(DeliveryType::Delivered),
+        "deferred" => Told::Delivery(DeliveryType::Deferred),
+        "bounce" | "blocked" => Told::Delivery(DeliveryType::Bounced),
+        "dropped" => Told::Delivery(DeliveryType::Dropped),
+        "spamreport" => Told::Delivery(DeliveryType::Complained),
+        "unsubscribe" | "group_unsubscribe" => Told::Delivery(DeliveryType::Unsubscribed),
+        "open" => Told::Engagement(Kind::Open),
+        "click" => Told::Engagement(Kind::Click),
         "" => return Item::Bad("event"),
-        _ => return Item::Ignored,
+        _ => return Item::Ignored(Left::Other),
     };
     let Some(at) = time(told.get("timestamp")) else { return Item::Bad("timestamp") };
     let id = text(told, "/sg_message_id");
@@ -69,5 +73,16 @@ fn item(told: &Value) -> Item {
     event.event_id =
         event_id("sendgrid", text(told, "/sg_event_id"), &[text(told, "/event"), id, &at.to_string()]);
     said(|name| told.get(name).and_then(Value::as_str), &mut event);
-    Item::Event(Box::new(event))
+    let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
+    let shown = Shown {
+        provider: Provider::SendGrid,
+        kind,
+        ip: text(told, "/ip"),
+        agent: text(told, "/useragent"),
+        url: text(told, "/url"),
+        label: "",
+        sent_at: None,
+        id: text(told, "/sg_event_id"),
+    };
+    engaged::item(event, &shown, reader)
 }

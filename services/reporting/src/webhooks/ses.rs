@@ -1,9 +1,10 @@
 //! Amazon SES's events as SNS delivers them
 //! (<https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>); the proof is SNS's, see [`super::sns`].
 
-use super::{Item, Reader, codes, domain, event, fitting, said, text, time};
+use super::engaged::{self, Shown};
+use super::{Item, Left, Provider, Reader, Told, codes, domain, event, fitting, said, text, time};
 use engagement::delivery::DeliveryType;
-use engagement::token;
+use engagement::{Kind, token};
 use serde_json::Value;
 
 /// The events of a notification's message: one for each recipient that it tells of.
@@ -13,21 +14,24 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
         "" => text(&told, "/notificationType"),
         kind => kind,
     };
+    let delivery = |kind, part| (Told::Delivery(kind), part);
     let (kind, part) = match kind {
-        "Send" => (DeliveryType::Sent, "send"),
-        "Delivery" => (DeliveryType::Delivered, "delivery"),
-        "DeliveryDelay" => (DeliveryType::Deferred, "deliveryDelay"),
+        "Open" => (Told::Engagement(Kind::Open), "open"),
+        "Click" => (Told::Engagement(Kind::Click), "click"),
+        "Send" => delivery(DeliveryType::Sent, "send"),
+        "Delivery" => delivery(DeliveryType::Delivered, "delivery"),
+        "DeliveryDelay" => delivery(DeliveryType::Deferred, "deliveryDelay"),
         "Bounce" => match text(&told, "/bounce/bounceSubType") {
             // SES did not try.
-            "Suppressed" | "OnAccountSuppressionList" => (DeliveryType::Dropped, "bounce"),
-            _ => (DeliveryType::Bounced, "bounce"),
+            "Suppressed" | "OnAccountSuppressionList" => delivery(DeliveryType::Dropped, "bounce"),
+            _ => delivery(DeliveryType::Bounced, "bounce"),
         },
-        "Complaint" => (DeliveryType::Complained, "complaint"),
-        "Reject" => (DeliveryType::Dropped, "reject"),
-        "Rendering Failure" => (DeliveryType::Dropped, "failure"),
-        "Subscription" => (DeliveryType::Unsubscribed, "subscription"),
+        "Complaint" => delivery(DeliveryType::Complained, "complaint"),
+        "Reject" => delivery(DeliveryType::Dropped, "reject"),
+        "Rendering Failure" => delivery(DeliveryType::Dropped, "failure"),
+        "Subscription" => delivery(DeliveryType::Unsubscribed, "subscription"),
         "" => return vec![Item::Bad("eventType")],
-        _ => return vec![Item::Ignored],
+        _ => return vec![Item::Ignored(Left::Other)],
     };
     let part = told.get(part).unwrap_or(&Value::Null);
     let at = time(part.get("timestamp")).or_else(|| time(told.pointer("/mail/timestamp")));
@@ -38,6 +42,10 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
     }
     let destinations = told.pointer("/mail/destination").and_then(Value::as_array);
     let many = destinations.is_some_and(|all| all.len() > 1);
+    // An open says nothing of who of several it was.
+    if many && matches!(kind, Told::Engagement(_)) {
+        return vec![Item::Ignored(Left::Recipients)];
+    }
     let recipients = recipients(part).unwrap_or_else(|| {
         let all = destinations.into_iter().flatten().filter_map(Value::as_str);
         all.map(|address| (address, &Value::Null)).collect()
@@ -60,7 +68,19 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
         }
         event.event_id = Some(format!("ses-{}-{index}", fitting(notification_id, 100)));
         said(|name| told.pointer("/mail/tags")?.get(name)?.get(0)?.as_str(), &mut event);
-        Item::Event(Box::new(event))
+        let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
+        let shown = Shown {
+            provider: Provider::Ses,
+            kind,
+            ip: text(part, "/ipAddress"),
+            agent: text(part, "/userAgent"),
+            url: text(part, "/link"),
+            label: text(part, "/linkTags/trueopen_label/0"),
+            sent_at: time(told.pointer("/mail/timestamp")),
+            // SNS may tell twice under two ids of its own; what is told is the same.
+            id: "",
+        };
+        engaged::item(event, &shown, reader)
     };
     recipients.into_iter().enumerate().map(one).collect()
 }

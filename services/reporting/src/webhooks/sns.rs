@@ -2,9 +2,10 @@
 //! (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>).
 //!
 //! The certificate is fetched from the URL that the message names, but only over HTTPS from a host of SNS itself, and it must
-//! be SNS's by name; certificates are remembered. A subscription is confirmed only after its signature and its topic were
+//! be SNS's by name, in its time, and lead to one of Amazon's roots ([`Chain`]); certificates are remembered. A subscription is confirmed only after its signature and its topic were
 //! checked, by one request to such a host.
 
+use super::chain::Chain;
 use super::fetch::Fetch;
 use super::{Refused, in_time, json, text};
 use aws_lc_rs::signature::{
@@ -13,8 +14,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engagement::Timestamp;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +37,7 @@ pub(crate) enum Message {
 /// Checks messages with the certificates of SNS.
 pub(crate) struct Sns {
     fetch: Arc<dyn Fetch>,
-    known: Mutex<HashMap<String, Vec<u8>>>,
+    known: Mutex<HashMap<String, Arc<Chain>>>,
 }
 
 impl Sns {
@@ -55,8 +55,9 @@ impl Sns {
         if !url.path().ends_with(".pem") {
             return Err(Refused::CertificateUrl);
         }
-        let certificate = self.certificate(&url).await?;
-        verify(&told, &certificate)?;
+        let chain = self.chain(&url, now).await?;
+        chain.check(self.fetch.as_ref(), now)?;
+        verify(&told, chain.own())?;
         let at = Timestamp::parse(text(&told, "/Timestamp")).map_err(|_| Refused::Malformed)?;
         in_time(at.millis(), now)?;
         Ok(match text(&told, "/Type") {
@@ -76,19 +77,19 @@ impl Sns {
         self.fetch.get(url).await.map(drop).map_err(|_| Refused::CertificateUnavailable)
     }
 
-    async fn certificate(&self, url: &Url) -> Result<Vec<u8>, Refused> {
+    async fn chain(&self, url: &Url, now: Timestamp) -> Result<Arc<Chain>, Refused> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(certificate) = known().get(url.as_str()) {
-            return Ok(certificate.clone());
+        if let Some(chain) = known().get(url.as_str()) {
+            return Ok(Arc::clone(chain));
         }
         let pem = self.fetch.get(url).await.map_err(|_| Refused::CertificateUnavailable)?;
-        let der = CertificateDer::from_pem_slice(&pem).map_err(|_| Refused::CertificateUnavailable)?;
+        let chain = Arc::new(Chain::read(&pem, self.fetch.as_ref(), now).await?);
         let mut known = known();
         if known.len() >= CERTIFICATES {
             known.clear();
         }
-        known.insert(url.to_string(), der.to_vec());
-        Ok(der.to_vec())
+        known.insert(url.to_string(), Arc::clone(&chain));
+        Ok(chain)
     }
 }
 
@@ -106,7 +107,7 @@ fn ours(text: &str) -> Option<Url> {
 }
 
 /// The signature over the fields that SNS signs, in SNS's order.
-fn verify(told: &Value, certificate: &[u8]) -> Result<(), Refused> {
+fn verify(told: &Value, certificate: &CertificateDer<'_>) -> Result<(), Refused> {
     let fields: &[&str] = match text(told, "/Type") {
         "Notification" => &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"],
         "SubscriptionConfirmation" | "UnsubscribeConfirmation" => {
@@ -121,10 +122,7 @@ fn verify(told: &Value, certificate: &[u8]) -> Result<(), Refused> {
         }
     }
     let signature = STANDARD.decode(text(told, "/Signature")).map_err(|_| Refused::Signature)?;
-    let der = CertificateDer::from(certificate);
-    let certificate = EndEntityCert::try_from(&der).map_err(|_| Refused::Signature)?;
-    let name = ServerName::try_from("sns.amazonaws.com").map_err(|_| Refused::Signature)?;
-    certificate.verify_is_valid_for_subject_name(&name).map_err(|_| Refused::Signature)?;
+    let certificate = EndEntityCert::try_from(certificate).map_err(|_| Refused::Signature)?;
     let spki = certificate.subject_public_key_info();
     let verified = match text(told, "/SignatureVersion") {
         "1" => UnparsedPublicKey::new(&RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, spki.as_ref())

@@ -1,9 +1,12 @@
-//! SparkPost's event webhooks (<https://developers.sparkpost.com/api/webhooks/>), with the basic authentication that is set on
-//! the webhook. A batch is a list, each item wrapped in `msys` and the group of its type.
+//! SparkPost's event webhooks (<https://developers.sparkpost.com/api/webhooks/>), with the authentication that is set on
+//! the webhook: basic, or OAuth 2.0 with tokens of ours ([`super::oauth`]). A batch is a list, each item wrapped in `msys` and the group of its type.
 
-use super::{Item, Reader, Refused, codes, domain, event, event_id, fitting, said, text, time};
+use super::engaged::{self, Shown};
+use super::{
+    Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, said, text, time,
+};
 use engagement::delivery::DeliveryType;
-use engagement::token;
+use engagement::{Kind, token};
 use serde_json::Value;
 
 /// A list of wrapped events. SparkPost tests a webhook with one empty wrapper.
@@ -14,17 +17,25 @@ pub(super) fn read(document: &Value, reader: &Reader) -> Result<Vec<Item>, Refus
 
 fn item(wrapped: &Value, reader: &Reader) -> Item {
     let Some(groups) = wrapped.get("msys").and_then(Value::as_object) else { return Item::Bad("msys") };
-    let Some(told) = groups.values().next() else { return Item::Ignored };
+    let Some(told) = groups.values().next() else { return Item::Ignored(Left::Other) };
     let kind = match text(told, "/type") {
-        "injection" => DeliveryType::Sent,
-        "delivery" => DeliveryType::Delivered,
-        "delay" => DeliveryType::Deferred,
-        "bounce" | "out_of_band" => DeliveryType::Bounced,
-        "policy_rejection" | "generation_failure" | "generation_rejection" => DeliveryType::Dropped,
-        "spam_complaint" => DeliveryType::Complained,
-        "list_unsubscribe" | "link_unsubscribe" => DeliveryType::Unsubscribed,
+        "injection" => Told::Delivery(DeliveryType::Sent),
+        "delivery" => Told::Delivery(DeliveryType::Delivered),
+        "delay" => Told::Delivery(DeliveryType::Deferred),
+        "bounce" | "out_of_band" => Told::Delivery(DeliveryType::Bounced),
+        "policy_rejection" | "generation_failure" | "generation_rejection" => {
+            Told::Delivery(DeliveryType::Dropped)
+        }
+        "spam_complaint" => Told::Delivery(DeliveryType::Complained),
+        "list_unsubscribe" | "link_unsubscribe" => Told::Delivery(DeliveryType::Unsubscribed),
+        // A mail has a pixel at its top, where that was asked for, and one at its end: the first that it has counts.
+        "open" | "amp_open" if told.get("initial_pixel") == Some(&Value::Bool(true)) => {
+            return Item::Ignored(Left::SecondPixel);
+        }
+        "open" | "amp_open" | "initial_open" | "amp_initial_open" => Told::Engagement(Kind::Open),
+        "click" | "amp_click" => Told::Engagement(Kind::Click),
         "" => return Item::Bad("type"),
-        _ => return Item::Ignored,
+        _ => return Item::Ignored(Left::Other),
     };
     let Some(at) = time(told.get("timestamp")) else { return Item::Bad("timestamp") };
     let id = text(told, "/message_id");
@@ -42,5 +53,16 @@ fn item(wrapped: &Value, reader: &Reader) -> Item {
     let parts = [text(told, "/type"), id, &reader.hashed(recipient), &at.to_string()];
     event.event_id = event_id("sparkpost", text(told, "/event_id"), &parts);
     said(metadata, &mut event);
-    Item::Event(Box::new(event))
+    let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
+    let shown = Shown {
+        provider: Provider::SparkPost,
+        kind,
+        ip: text(told, "/ip_address"),
+        agent: text(told, "/user_agent"),
+        url: text(told, "/target_link_url"),
+        label: text(told, "/target_link_name"),
+        sent_at: time(told.get("injection_time")),
+        id: text(told, "/event_id"),
+    };
+    engaged::item(event, &shown, reader)
 }

@@ -108,7 +108,7 @@ fn sendgrids_published_events() {
     ]
     .map(example)
     .into();
-    let items = sendgrid::read(&json!(list)).unwrap();
+    let items = sendgrid::read(&json!(list), &reader()).unwrap();
     let kinds: Vec<_> = items
         .iter()
         .map(|item| match item {
@@ -132,9 +132,9 @@ fn sendgrids_published_events() {
     assert_eq!((bounce.message_id.as_str(), bounce.campaign.as_deref()), ("m-1", Some("autumn")));
     assert_eq!(bounce.enhanced_code.as_deref(), Some("5.0.0"));
     assert!(!bounce.original.as_ref().unwrap().contains("url"));
-    assert_eq!(sendgrid::read(&json!({})), Err(Refused::Malformed));
+    assert_eq!(sendgrid::read(&json!({}), &reader()), Err(Refused::Malformed));
     assert_eq!(
-        sendgrid::read(&json!([{}, {"event": "bounce"}])).unwrap(),
+        sendgrid::read(&json!([{}, {"event": "bounce"}]), &reader()).unwrap(),
         [Item::Bad("event"), Item::Bad("timestamp")]
     );
 }
@@ -244,7 +244,7 @@ fn postmarks_published_events_with_its_password() {
     ] {
         let mut told = bounce.clone();
         told.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let item = postmark::read(&told).unwrap().remove(0);
+        let item = postmark::read(&told, &reader()).unwrap().remove(0);
         let found = if let Item::Event(event) = &item { event.kind.as_str() } else { "ignored" };
         assert_eq!(found, kind, "{change}");
     }
@@ -274,7 +274,7 @@ fn sparkposts_published_events_with_its_password() {
         )
     };
     let items = ask(secret).unwrap();
-    assert_eq!(items[1..], [Item::Ignored, Item::Ignored, Item::Bad("msys")]);
+    assert_eq!(items[1..], [Item::Ignored(Left::Other), Item::Bad("timestamp"), Item::Bad("msys")]);
     let event = only(items);
     assert_eq!((event.kind, event.smtp_code), (DeliveryType::Bounced, Some(554)));
     assert_eq!((event.message_id.as_str(), event.at), ("000443ee14578172be22", at("2016-02-02T19:50:00Z")));
@@ -344,4 +344,48 @@ fn ses_published_events_one_for_each_recipient() {
         assert_eq!(found, expected, "{told}");
     }
     assert_eq!(read_ses("{\"eventType\":", "x", &reader()), [Item::Bad("Message")]);
+}
+
+/// The same told again, in another order or cut off.
+#[test]
+fn batches_told_again_in_any_order_or_cut_make_no_other_events() {
+    let now = at("2026-11-22T12:00:00Z");
+    let secret = "sparkpost:0123456789abcdef";
+    let header = basic_header(secret);
+    let headers = [("authorization", header.as_str())];
+    let spark = |id: u32| {
+        json!({"msys": {"message_event": {"type": "delivery", "event_id": id.to_string(),
+        "message_id": format!("m{id}"), "rcpt_to": "a@b.example", "timestamp": "1454442600"}}})
+    };
+    let postmark = json!({"RecordType": "Delivery", "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483", "Recipient": "john@example.com",
+        "DeliveredAt": "2019-11-05T16:33:54.9070259Z", "Details": "Test delivery webhook details"});
+    let grid = |id: u32| {
+        json!({"event": "delivered", "sg_event_id": id.to_string(), "sg_message_id": format!("m{id}.f"),
+        "timestamp": 1513299569, "email": "example@test.com"})
+    };
+    let read = |provider, body: &str| asked(provider, &headers, body, secret, now, &Seen::default());
+    let ids = |items: Vec<Item>| -> std::collections::BTreeSet<_> {
+        items.into_iter().map(|item| only(vec![item]).event_id.unwrap()).collect()
+    };
+    let orders = [json!([spark(1), spark(2), spark(3)]), json!([spark(3), spark(1), spark(2), spark(1)])];
+    let [first, other] =
+        orders.each_ref().map(|order| ids(read(Provider::SparkPost, &order.to_string()).unwrap()));
+    assert!(first.len() == 3 && first == other);
+    let orders = [json!([grid(1), grid(2)]), json!([grid(2), grid(1), grid(2)])];
+    let [first, other] = orders.each_ref().map(|order| ids(sendgrid::read(order, &reader()).unwrap()));
+    assert!(first.len() == 2 && first == other);
+    let whole = postmark.to_string();
+    let again = || ids(read(Provider::Postmark, &whole).unwrap());
+    assert_eq!(again(), again());
+    for (provider, whole) in
+        [(Provider::Postmark, whole.clone()), (Provider::SparkPost, orders[0].to_string())]
+    {
+        for length in (0..whole.len()).step_by(7) {
+            assert_eq!(
+                read(provider, &whole[..length]),
+                Err(Refused::Malformed),
+                "{provider:?} cut to {length}"
+            );
+        }
+    }
 }

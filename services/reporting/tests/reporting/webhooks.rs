@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use engagement::{DeliveryEvent, Timestamp, from_wire};
 use reporting::{Config, Fetch, FetchError, Fetched};
 use reqwest::{Method, StatusCode};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -26,6 +28,9 @@ impl Fetch for Amazon {
             match url.path() {
                 "/good.pem" => Ok(include_bytes!("sns/certificate.pem").to_vec()),
                 "/stranger.pem" => Ok(include_bytes!("sns/stranger.pem").to_vec()),
+                "/expired.pem" => Ok(include_bytes!("sns/expired.pem").to_vec()),
+                "/forged.pem" => Ok(include_bytes!("sns/forged.pem").to_vec()),
+                "/r2m01.cer" => Ok(include_bytes!("sns/intermediate.der").to_vec()),
                 "/" => {
                     CONFIRMED.lock().unwrap().push(url.to_string());
                     Ok(Vec::new())
@@ -33,6 +38,10 @@ impl Fetch for Amazon {
                 _ => Err(FetchError),
             }
         })
+    }
+
+    fn roots(&self) -> Vec<CertificateDer<'static>> {
+        vec![CertificateDer::from_pem_slice(include_bytes!("sns/root.pem")).unwrap()]
     }
 }
 
@@ -71,7 +80,11 @@ async fn world(provider: &str, secret: &str) -> World {
     let world = World::with(Config { webhook_bytes: 20_000, ..Config::default() }).await;
     let put = world.give(Method::PUT, &format!("{PATH}/{provider}"), json!({"secret": secret})).await;
     assert_eq!(put.0, StatusCode::OK, "{}", put.1);
-    assert_eq!(put.1, json!({"provider": provider, "path": format!("{PATH}/{provider}"), "secret": "***"}));
+    assert_eq!(
+        put.1,
+        json!({"provider": provider, "path": format!("{PATH}/{provider}"), "secret": "***",
+        "opens_and_clicks": false})
+    );
     world
 }
 
@@ -115,6 +128,8 @@ async fn sns_is_believed_by_its_signature_topic_certificate_and_time_alone() {
         resigned("SigningCertURL", json!("https://sns.us-east-1.amazonaws.com.evil.example/good.pem")),
         resigned("SigningCertURL", json!("http://sns.us-east-1.amazonaws.com/good.pem")),
         resigned("SigningCertURL", json!("https://sns.us-east-1.amazonaws.com/stranger.pem")),
+        resigned("SigningCertURL", json!("https://sns.us-east-1.amazonaws.com/expired.pem")),
+        resigned("SigningCertURL", json!("https://sns.us-east-1.amazonaws.com/forged.pem")),
         resigned("Timestamp", json!("2020-01-01T00:00:00.000Z")),
     ];
     for body in &forged {
@@ -231,4 +246,82 @@ async fn webhooks_live_on_the_copy_when_the_database_is_away() {
     assert_eq!(send("0123456789abcdef").await.unwrap().status(), StatusCode::OK);
     assert_eq!(send("0123456789abcdeX").await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(events(&world, 1).await[0].message_id, "883953f4-6105-42a2-a16a-77a8eac79483");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opens_and_clicks_become_hits_for_those_who_ask() {
+    let secret = "sparkpost:0123456789abcdef";
+    let world = world("sparkpost", secret).await;
+    let stamp = Timestamp::from_clock(SystemTime::now()).millis() / 1000;
+    let told = |kind: &str, id: &str| {
+        json!({"msys": {"track_event": {"type": kind, "event_id": id, "message_id": "000443ee14578172be22", "timestamp": stamp.to_string(),
+            "rcpt_meta": {"trueopen_message_id": "m-9"}, "rcpt_to": "jane@example.com", "ip_address": "192.0.2.7",
+            "target_link_url": "https://example.com/?u=jane", "user_agent": "Mozilla/5.0 (Macintosh)"}}})
+    };
+    let bare = json!({"msys": {"track_event": {"type": "open", "event_id": "x", "message_id": "y", "timestamp": stamp.to_string()}}});
+    let body = json!([told("open", "1"), told("click", "2"), bare, {"msys": {"message_event": {"type": "delivery", "event_id": "3",
+        "message_id": "y", "timestamp": stamp.to_string()}}}]);
+    let send = async || {
+        let request = reqwest::Client::new().post(format!("{}{PATH}/sparkpost", world.url));
+        let answer = request
+            .basic_auth("sparkpost", Some("0123456789abcdef"))
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json::<Value>().await.unwrap()
+    };
+    let off = json!({"accepted": 1, "hits": 0, "ignored": 3, "ignored_because": {"no_address_or_agent": 1, "opens_and_clicks_off": 2}, "bad": []});
+    assert_eq!(send().await, off);
+    let on = json!({"secret": secret, "opens_and_clicks": true});
+    let (status, answer) = world.give(Method::PUT, &format!("{PATH}/sparkpost"), on).await;
+    assert_eq!((status, &answer["opens_and_clicks"]), (StatusCode::OK, &json!(true)));
+    assert_eq!(world.json(PATH).await["webhooks"][0]["opens_and_clicks"], true);
+    let taken = json!({"accepted": 1, "hits": 2, "ignored": 1, "ignored_because": {"no_address_or_agent": 1}, "bad": []});
+    assert_eq!(send().await, taken);
+    assert_eq!(send().await, taken, "a repeat is taken and is the same");
+    let mut consumer = world.hits.consumer("classifier").unwrap();
+    let mut hits: Vec<engagement::Hit> = Vec::new();
+    while hits.len() < 4 {
+        let read = consumer.next(100, 1 << 20).await.unwrap();
+        hits.extend(read.into_iter().map(|read| {
+            let record = read.record.unwrap();
+            let hit: engagement::Hit = from_wire(&record.payload).unwrap();
+            assert_eq!(record.key, engagement::message_key(hit.account_number, "m-9"));
+            hit
+        }));
+    }
+    assert_eq!((&hits[0], &hits[1]), (&hits[2], &hits[3]));
+    assert_eq!((hits[0].kind, hits[1].kind), (engagement::Kind::Open, engagement::Kind::Click));
+    assert!(!serde_json::to_string(&hits).unwrap().contains("jane"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sparkpost_may_ask_for_a_token_first() {
+    let world = world("sparkpost", "sparkpost:0123456789abcdef").await;
+    let client = reqwest::Client::new();
+    let ask = |password: &str, provider: &str| {
+        let body =
+            json!({"client_id": "sparkpost", "client_secret": password, "grant_type": "client_credentials"});
+        client.post(format!("{}{PATH}/{provider}/token", world.url)).json(&body).send()
+    };
+    let given = ask("0123456789abcdef", "sparkpost").await.unwrap();
+    assert_eq!(given.status(), StatusCode::OK);
+    let given: Value = given.json().await.unwrap();
+    assert_eq!((&given["token_type"], &given["expires_in"]), (&json!("Bearer"), &json!(3600)));
+    let token = given["access_token"].as_str().unwrap();
+    assert_eq!(ask("0123456789abcdeX", "sparkpost").await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("0123456789abcdef", "postmark").await.unwrap().status(), StatusCode::NOT_FOUND);
+    let post = |token: &str| {
+        let body = json!([{"msys": {"message_event": {"type": "delivery", "event_id": "1", "message_id": "y", "timestamp": "1454442600"}}}]);
+        client.post(format!("{}{PATH}/sparkpost", world.url)).bearer_auth(token).json(&body).send()
+    };
+    assert_eq!(post(token).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(post(&format!("{token}0")).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    // Another secret ends every token.
+    world
+        .give(Method::PUT, &format!("{PATH}/sparkpost"), json!({"secret": "sparkpost:fedcba9876543210"}))
+        .await;
+    assert_eq!(post(token).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }

@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) accounts: Accounts,
     pub(crate) directory: Directory,
     pub(crate) topic: Topic,
+    pub(crate) hits: Topic,
     pub(crate) url: String,
     /// A key of `demo` with all scopes, and one of `other`.
     pub(crate) admin: String,
@@ -59,12 +60,19 @@ impl World {
             groups: vec!["loader".to_owned()],
         })
         .unwrap();
-        let (url, stop) = serve(config, &connection, &accounts, &directory, &topic).await;
+        let hits = Topic::open(TopicConfig {
+            name: "engagement.raw".to_owned(),
+            journal: JournalConfig::new("raw", folder.join("raw")),
+            groups: vec!["classifier".to_owned()],
+        })
+        .unwrap();
+        let (url, stop) = serve(config, &connection, &accounts, &directory, [&topic, &hits]).await;
         Self {
             connection,
             accounts,
             directory,
             topic,
+            hits,
             url,
             admin,
             other_admin,
@@ -79,7 +87,8 @@ impl World {
         self.connection.url = "http://127.0.0.1:1".to_owned();
         let accounts = Accounts::new(self.connection.client());
         let served =
-            serve(Config::default(), &self.connection, &accounts, &self.directory, &self.topic).await;
+            serve(Config::default(), &self.connection, &accounts, &self.directory, [&self.topic, &self.hits])
+                .await;
         (self.url, self._stop) = served;
         self.accounts = accounts;
         self
@@ -142,7 +151,7 @@ async fn serve(
     connection: &Connection,
     accounts: &Accounts,
     directory: &Directory,
-    topic: &Topic,
+    [topic, hits]: [&Topic; 2],
 ) -> (String, oneshot::Sender<()>) {
     let listener = runtime::server::bind("report", "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let dependencies = Dependencies {
@@ -151,6 +160,7 @@ async fn serve(
         directory: directory.clone(),
         keys: Arc::new(ring()),
         delivery: topic.clone(),
+        hits: hits.clone(),
         fetch: Arc::new(crate::webhooks::Amazon),
         default_base_url: BASE.to_owned(),
     };
