@@ -127,6 +127,8 @@ pub(crate) struct HitRow {
 pub(crate) struct VisitRow {
     /// The label; empty for links without one.
     pub(crate) label: String,
+    /// Of a link without a label, which of the mail it is, from 0; null where nobody told.
+    pub(crate) index: Option<u16>,
     /// Clicks of people.
     pub(crate) clicks: u64,
     /// Messages on days.

@@ -141,7 +141,7 @@ pub(crate) async fn visits(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
             mailbox_provider = {mailbox_provider: String}, suppress = {suppress: Array(String)}, tz = {tz: String})
-         ORDER BY visits DESC, label LIMIT {most: UInt64}",
+         ORDER BY visits DESC, label, index LIMIT {most: UInt64}",
     );
     let query = bound(query, account, window, &[]).param("tz", zone);
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)

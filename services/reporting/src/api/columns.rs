@@ -78,8 +78,9 @@ pub(super) static SERIES: LazyLock<Vec<Column>> = LazyLock::new(|| {
 });
 
 /// Of visits by label.
-pub(super) const VISITS: [Column; 5] = [
+pub(super) const VISITS: [Column; 6] = [
     column("label", Kind::Text, "/label"),
+    column("index", COUNT, "/index"),
     column("clicks", COUNT, "/clicks"),
     column("visits", COUNT, "/visits"),
     column("messages", COUNT, "/messages"),

@@ -40,7 +40,7 @@ pub(super) struct Visits {
 }
 
 /// Visits of people by label, such as pricing, security or procurement: a visit is a message that follows a link of the label on
-/// a day; a message that comes on two days or more returns. Machines and what nobody can tell pay no visits, whatever is
+/// a day; a message that comes on two days or more returns. Links without a label are told apart by their place. Machines and what nobody can tell pay no visits, whatever is
 /// suppressed. JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/visits", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,

@@ -72,6 +72,12 @@ async fn people_who_return_on_another_day_are_told_from_those_who_click_twice() 
             seed.hit(message, "click", who, time).link = (Some(0), label);
         }
     }
+    // Without labels: another link on another day is no return, the same one is.
+    for (message, place, time) in
+        [("e", 3, "09:00:00"), ("e", 4, "11. 09:00:00"), ("f", 4, "09:00:00"), ("f", 4, "11. 09:00:00")]
+    {
+        seed.hit(message, "click", ("human", "chrome"), time).link = (Some(place), "");
+    }
     seed.insert(&world).await;
     let visits = |rest: &'static str| {
         let world = &world;
@@ -81,12 +87,15 @@ async fn people_who_return_on_another_day_are_told_from_those_who_click_twice() 
                 .clone()
         }
     };
-    let pricing = json!({"label": "pricing", "clicks": 5, "visits": 3, "messages": 2, "returning": 1});
-    let security = |visits, returning| json!({"label": "security", "clicks": 2, "visits": visits, "messages": 1, "returning": returning});
-    assert_eq!(visits("").await, json!([pricing, security(1, 0)]));
-    assert_eq!(visits("&suppress=none").await, json!([pricing, security(1, 0)]), "a scanner pays no visit");
+    let pricing =
+        json!({"label": "pricing", "index": null, "clicks": 5, "visits": 3, "messages": 2, "returning": 1});
+    let security = |visits, returning| json!({"label": "security", "index": null, "clicks": 2, "visits": visits, "messages": 1, "returning": returning});
+    let plain = |index: u16, visits, messages, returning| json!({"label": "", "index": index, "clicks": visits, "visits": visits, "messages": messages, "returning": returning});
+    let expected = json!([plain(4, 3, 2, 1), pricing, plain(3, 1, 1, 0), security(1, 0)]);
+    assert_eq!(visits("").await, expected);
+    assert_eq!(visits("&suppress=none").await, expected, "a scanner pays no visit");
     // Midnight lies elsewhere: half past eleven is the next day in Berlin.
-    assert_eq!(visits("&tz=Europe/Berlin").await[1], security(2, 1));
+    assert_eq!(visits("&tz=Europe/Berlin").await[2], security(2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
