@@ -12,6 +12,7 @@ mod figures;
 mod hostile;
 mod mails;
 mod oracle;
+mod pages;
 mod parquet;
 mod recount;
 mod seed;
