@@ -89,5 +89,7 @@ echo; echo "verdicts beside a bare woothee parse, one core:"
 taskset -c 0 cargo run --release --locked -q -p classifier --example verdicts
 echo; echo "the same with a million messages' windows open:"
 taskset -c 0 cargo run --release --locked -q -p classifier --example windows
+echo; echo "and with one hit each:"
+HITS=1 taskset -c 0 cargo run --release --locked -q -p classifier --example windows
 echo; echo "journal:"
 cargo run --release --locked -q -p journal --example bench

@@ -11,19 +11,17 @@ const UNKNOWN: &str = "UNKNOWN";
 ///
 /// woothee takes Gmail's proxy for Firefox, its prefetch for Edge, and mail apps for nothing or for the browser engine
 /// inside them, so a signature that names a client goes first, and one of a mail app before one of a browser.
-pub(crate) fn family<'a>(matched: &Matched<'a>) -> &'a str {
+pub(crate) fn family<'m>(matched: &'m Matched<'_>) -> &'m str {
     let named = |browser: bool| {
         matched
             .agents()
-            .iter()
             .filter(|signature| (signature.family == Family::Browser) == browser)
             .find_map(|signature| signature.client.as_deref())
     };
     if let Some(client) = named(false).or_else(|| named(true)) {
         return client;
     }
-    let name: &'a str = matched.woothee().map_or(UNKNOWN, |found| found.name);
-    match name {
+    match matched.woothee().map_or(UNKNOWN, |found| &found.name) {
         UNKNOWN => "",
         "SamsungBrowser" => "Samsung Internet",
         "Webview" => "Web view",
@@ -43,10 +41,15 @@ const PROXIES: [Family; 5] = [
 
 /// The kind of device: `desktop`, `phone` or `tablet`; empty when the agent doesn't say. An iPad whose Safari asks for desktop
 /// pages says it is a Mac.
-pub(crate) fn device(agent: &str, matched: &Matched<'_>) -> &'static str {
-    if PROXIES.iter().any(|family| matched.agent(*family).is_some()) {
+pub(crate) fn device(matched: &Matched<'_>) -> &'static str {
+    if matched.agents().any(|signature| PROXIES.contains(&signature.family)) {
         return "";
     }
+    matched.read().says().device
+}
+
+/// The kind of device that an agent says it is, whosever it is.
+pub(crate) fn device_said(agent: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| agent.contains(word));
     if says(&["iPad", ".prod.ipad"]) {
         "tablet"
@@ -77,7 +80,6 @@ pub(crate) fn mail_app<'a>(matched: &Matched<'a>, source: &str) -> &'a str {
     ];
     let named = matched
         .agents()
-        .iter()
         .filter(|signature| MAIL.contains(&signature.family))
         .find_map(|signature| signature.client.as_deref());
     match named {

@@ -118,7 +118,7 @@ pub(crate) fn doubts(finding: &Finding<'_>) -> bool {
 }
 
 /// The sum, written out: what was added up, the heaviest first.
-fn together(findings: &[Finding<'_>], policy: &Policy, source: &str, confidence: f64) -> Reason {
+fn together(findings: &[Finding<'_>], policy: &Policy, source: &'static str, confidence: f64) -> Reason {
     let mut parts: Vec<(&str, f64)> =
         weighed(findings, policy).map(|(finding, log_odds)| (finding.rule, log_odds)).collect();
     parts.sort_by(|left, right| right.1.abs().total_cmp(&left.1.abs()));
@@ -128,12 +128,7 @@ fn together(findings: &[Finding<'_>], policy: &Policy, source: &str, confidence:
         // Writing to a String can't fail.
         let _ = write!(evidence, " {rule} {log_odds:+.1}");
     }
-    Reason {
-        rule: TOGETHER.to_owned(),
-        source: source.to_owned(),
-        confidence: three_decimals(confidence),
-        evidence,
-    }
+    Reason { rule: TOGETHER.into(), source: source.into(), confidence: three_decimals(confidence), evidence }
 }
 
 fn undecided(findings: &[Finding<'_>]) -> Reason {
@@ -144,18 +139,13 @@ fn undecided(findings: &[Finding<'_>]) -> Reason {
         }
         Some(_) => "there is evidence, but none that decides alone",
     };
-    Reason {
-        rule: UNDECIDED.to_owned(),
-        source: UNKNOWN.to_owned(),
-        confidence: 0.0,
-        evidence: evidence.to_owned(),
-    }
+    Reason { rule: UNDECIDED.into(), source: UNKNOWN.into(), confidence: 0.0, evidence: evidence.into() }
 }
 
 fn reason(finding: Finding<'_>) -> Reason {
     Reason {
-        rule: finding.rule.to_owned(),
-        source: finding.source.to_owned(),
+        rule: finding.rule.into(),
+        source: finding.source.into(),
         confidence: three_decimals(finding.confidence),
         evidence: finding.evidence.into_owned(),
     }
@@ -183,7 +173,7 @@ mod tests {
     }
 
     fn rules(verdict: &Verdict) -> Vec<&str> {
-        verdict.reasons.iter().map(|reason| reason.rule.as_str()).collect()
+        verdict.reasons.iter().map(|reason| reason.rule.as_ref()).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What one hit shows, as the rules read it.
 
+use crate::agent::Agent;
 use engagement::hit::{LINK, PROVIDER};
 use engagement::{Hit, Kind, Timestamp};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Facts<'a> {
     pub asn: Option<u32>,
     /// The user agent, empty when none was sent.
     pub ua: &'a str,
+    /// What was read off the agent before, where that is at hand.
+    pub agent: Option<&'a Agent>,
     /// The recorded headers, names in lower case.
     pub headers: &'a BTreeMap<String, String>,
     /// What trailed the token in the URL.
@@ -57,6 +60,7 @@ impl<'a> Facts<'a> {
             ip: None,
             asn: None,
             ua: "",
+            agent: None,
             headers: &NO_HEADERS,
             trailing: None,
         }
@@ -67,6 +71,11 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn unsubscribes(&self) -> bool {
         self.kind == Kind::Unsubscribe && self.method.eq_ignore_ascii_case("POST")
+    }
+
+    /// The agent as a number that is the same for the same agent within one process.
+    pub(crate) fn agent_number(&self) -> u64 {
+        self.agent.map_or_else(|| Agent::number_of(self.ua), Agent::number)
     }
 
     /// What tells a click's link from the message's others where its place is not known.

@@ -9,6 +9,7 @@
 //! `file`, which judges a file of hits, and [`stage`], which judges a topic.
 
 mod again;
+mod agent;
 mod client;
 mod combine;
 pub mod data;
@@ -30,6 +31,7 @@ pub mod stage;
 mod window;
 
 pub use again::{Again, Outcome, Stored};
+pub use agent::{Agent, Named};
 pub use explain::explain;
 pub use facts::{Facts, HEADERS_READ};
 pub use file::{FileSummary, classify_file};
@@ -41,6 +43,6 @@ pub use neighbours::{NEIGHBOURS_HOLD_MS, Neighbours, Taken, neighbours};
 pub use rules::{RULES, Rule};
 pub use ruleset::{BUILTIN_FILES, Judgement, Ruleset};
 pub use signatures::{
-    Cause, Certainty, Endpoints, Family, PatternKind, Shown, Signature, SignatureError, SignatureFile,
+    Cause, Certainty, Endpoints, Family, PatternKind, Signature, SignatureError, SignatureFile,
 };
 pub use window::{Identified, Marks, Seen, WINDOW_RULES, WindowRule};

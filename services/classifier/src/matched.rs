@@ -1,22 +1,30 @@
 //! What the signatures and woothee say of one hit, looked up once for all rules.
 
+use crate::agent::{Agent, Named};
 use crate::data::Data;
 use crate::facts::Facts;
 use crate::learned::Learned;
 use crate::policy::Policy;
-use crate::signatures::{Family, Shown, Signature, Signatures};
-use std::cell::OnceCell;
-use woothee::parser::{Parser, WootheeResult};
+use crate::signatures::{Family, Signature, Signatures};
+use engagement::Kind;
 
 /// What was looked up for one hit.
 #[derive(Debug)]
 pub struct Matched<'a> {
-    shown: Shown<'a>,
+    signatures: &'a Signatures,
+    kind: Kind,
+    agent: Read<'a>,
+    networks: Vec<&'a Signature>,
     asn: Option<u32>,
-    agent: &'a str,
-    browser: OnceCell<Option<WootheeResult<'a>>>,
     policy: &'a Policy,
     learned: &'a Learned,
+}
+
+/// An agent that was read before, or for this hit alone.
+#[derive(Debug)]
+enum Read<'a> {
+    Before(&'a Agent),
+    Now(Box<Agent>),
 }
 
 impl<'a> Matched<'a> {
@@ -28,8 +36,12 @@ impl<'a> Matched<'a> {
         facts: &Facts<'a>,
     ) -> Self {
         let asn = facts.asn.or_else(|| data.asn(facts.ip?));
-        let shown = signatures.shown(facts, asn);
-        Self { shown, asn, agent: facts.ua, browser: OnceCell::new(), policy, learned }
+        let agent = match facts.agent {
+            Some(agent) if agent.is_read_by(signatures) && agent.is(facts.ua) => Read::Before(agent),
+            _ => Read::Now(Box::new(Agent::read(facts.ua, signatures))),
+        };
+        let networks = signatures.around(facts.ip, asn, facts.kind);
+        Self { signatures, kind: facts.kind, agent, networks, asn, policy, learned }
     }
 
     /// The autonomous system that announces the address, where that is known.
@@ -38,28 +50,37 @@ impl<'a> Matched<'a> {
         self.asn
     }
 
+    /// The agent, as it was read.
+    pub(crate) fn read(&self) -> &Agent {
+        match &self.agent {
+            Read::Before(agent) => agent,
+            Read::Now(agent) => agent,
+        }
+    }
+
     /// The first signature of a family that the agent shows.
     #[must_use]
     pub fn agent(&self, family: Family) -> Option<&'a Signature> {
-        self.shown.agents.iter().copied().find(|signature| signature.family == family)
+        self.agents().find(|signature| signature.family == family)
     }
 
     /// The first signature of a family that the address shows.
     #[must_use]
     pub fn network(&self, family: Family) -> Option<&'a Signature> {
-        self.shown.networks.iter().copied().find(|signature| signature.family == family)
+        self.networks.iter().copied().find(|signature| signature.family == family)
     }
 
-    /// All signatures that the agent shows, in the order of the files.
-    #[must_use]
-    pub fn agents(&self) -> &[&'a Signature] {
-        &self.shown.agents
+    /// All signatures that the agent shows at this endpoint, in the order of the files.
+    pub fn agents(&self) -> impl Iterator<Item = &'a Signature> {
+        let (signatures, kind) = (self.signatures, self.kind);
+        let shown = self.read().shown().iter().map(|place| signatures.at(*place));
+        shown.filter(move |signature| signature.endpoints.include(kind))
     }
 
-    /// All signatures that the address shows, in the order of the files.
+    /// All signatures that the address shows at this endpoint, in the order of the files.
     #[must_use]
     pub fn networks(&self) -> &[&'a Signature] {
-        &self.shown.networks
+        &self.networks
     }
 
     /// The numbers that rules compare with.
@@ -75,8 +96,7 @@ impl<'a> Matched<'a> {
     /// What woothee reads off the agent. Weak alone: it knows no mail proxies and few mail apps, and no answer is no
     /// sign of a machine.
     #[must_use]
-    pub fn woothee(&self) -> Option<&WootheeResult<'a>> {
-        let parse = || if self.agent.is_empty() { None } else { Parser::new().parse(self.agent) };
-        self.browser.get_or_init(parse).as_ref()
+    pub fn woothee(&self) -> Option<&Named> {
+        self.read().says().named.as_ref()
     }
 }

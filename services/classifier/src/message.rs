@@ -7,7 +7,7 @@
 
 use crate::facts::Facts;
 use crate::ruleset::{Judgement, Ruleset};
-use crate::window::{Identified, Marks, Placed, Seen, Told, Window};
+use crate::window::{Identified, Marks, Placed, Said, Seen, Told, Window};
 use engagement::{Signal, Timestamp, Verdict};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -51,32 +51,15 @@ pub struct Revised<'a, T> {
 /// The live hits of one message, and what was said of each.
 #[derive(Debug)]
 pub struct Message<T> {
-    window: Window<Live<T>>,
+    window: Window<T>,
     /// When it was delivered, and when we heard of that. More than one is rare.
-    delivered: Vec<Delivery>,
+    delivered: Box<[Delivery]>,
     told: Told,
-}
-
-/// A hit with what was last said of it.
-#[derive(Debug)]
-struct Live<T> {
-    kept: T,
-    /// A hash of the last verdict and client, without the revision.
-    said: u64,
-    /// The last revision; 0 before the first.
-    revision: u32,
-}
-
-impl<T: Identified> Identified for Live<T> {
-    type Id = T::Id;
-    fn id(&self) -> &T::Id {
-        self.kept.id()
-    }
 }
 
 impl<T> Default for Message<T> {
     fn default() -> Self {
-        Self { window: Window::default(), delivered: Vec::new(), told: Told::default() }
+        Self { window: Window::default(), delivered: Box::default(), told: Told::default() }
     }
 }
 
@@ -84,12 +67,11 @@ impl<T: Kept> Message<T> {
     /// Takes a hit, and calls back with its verdict and then with those that it corrects. A hit that is there already
     /// gets the verdict that holds, under the revision it has.
     pub fn hit(&mut self, seen: Seen, kept: T, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
-        let live = Live { kept, said: 0, revision: 0 };
-        match self.window.put(seen, live, ruleset.policy()) {
-            Placed::Late(live) => {
-                let facts = self.with_delivery(live.kept.facts(&seen));
+        match self.window.put(seen, kept, ruleset.policy()) {
+            Placed::Late(kept) => {
+                let facts = self.with_delivery(kept.facts(&seen));
                 let judgement = ruleset.judge_among(&facts, Marks::default());
-                say(Revised { kept: &live.kept, seen: &seen, judgement, correction: false, late: true });
+                say(Revised { kept: &kept, seen: &seen, judgement, correction: false, late: true });
                 for index in self.mark(ruleset) {
                     self.say(index, ruleset, false, true, &mut say);
                 }
@@ -112,10 +94,12 @@ impl<T: Kept> Message<T> {
             Some(known) if known.heard >= delivery.heard => return,
             Some(known) => known.heard = delivery.heard,
             None => {
-                if self.delivered.len() >= MOST_DELIVERIES {
-                    self.delivered.remove(0);
+                let mut delivered = std::mem::take(&mut self.delivered).into_vec();
+                if delivered.len() >= MOST_DELIVERIES {
+                    delivered.remove(0);
                 }
-                self.delivered.push(delivery);
+                delivered.push(delivery);
+                self.delivered = delivered.into_boxed_slice();
             }
         }
         self.review(ruleset, say);
@@ -134,7 +118,7 @@ impl<T: Kept> Message<T> {
     /// Judges every hit again, and calls back with the verdicts that are other than was said last.
     pub fn review(&mut self, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
         self.mark(ruleset);
-        for index in 0..self.window.len() {
+        for index in 0..self.live() {
             self.say(index, ruleset, false, true, &mut say);
         }
     }
@@ -142,19 +126,19 @@ impl<T: Kept> Message<T> {
     /// Takes a hit with a verdict that was said before, for a start: nothing is judged and nothing is said. Of several
     /// verdicts on a hit the one of the highest revision counts.
     pub fn restore(&mut self, seen: Seen, kept: T, client: &str, verdict: &Verdict, ruleset: &Ruleset) {
-        let live = Live { kept, said: said(client, verdict), revision: verdict.revision };
-        if let Placed::Repeat(at, live) = self.window.put(seen, live, ruleset.policy()) {
-            let known = &mut self.window.held_mut(at).kept;
-            if known.revision < live.revision {
-                (known.said, known.revision) = (live.said, live.revision);
-            }
+        let (Placed::New(at) | Placed::Repeat(at, _)) = self.window.put(seen, kept, ruleset.policy()) else {
+            return;
+        };
+        let known = self.window.said_mut(at);
+        if known.revision < verdict.revision {
+            *known = Said::new(hash(client, verdict), verdict.revision);
         }
     }
 
     /// The hits whose window is open.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.window.len()
+        self.window.all().len()
     }
 
     /// The hits that left because the window was past them or too many came.
@@ -171,7 +155,7 @@ impl<T: Kept> Message<T> {
 
     /// The kept hits, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &T> {
-        (0..self.window.len()).map(|at| &self.window.held(at).kept.kept)
+        self.window.all().iter().map(|held| &held.kept)
     }
 
     /// Bytes on the heap, without what the kept hits point to.
@@ -205,26 +189,25 @@ impl<T: Kept> Message<T> {
         correction: bool,
         say: &mut impl FnMut(Revised<'_, T>),
     ) {
-        let seen = *self.window.seen(at);
         let held = self.window.held(at);
-        let facts = self.with_delivery(held.kept.kept.facts(&seen));
+        let (seen, said) = (held.seen(), held.said);
+        let facts = self.with_delivery(held.kept.facts(&seen));
         let mut judgement = ruleset.judge_among(&facts, held.marks);
-        let hash = said(&judgement.client, &judgement.verdict);
-        let live = &mut self.window.held_mut(at).kept;
-        let changed = live.revision == 0 || live.said != hash;
-        if changed {
-            live.revision = live.revision.saturating_add(1);
-            live.said = hash;
+        let hash = hash(&judgement.client, &judgement.verdict);
+        let changed = said.revision == 0 || said.hash() != hash;
+        if !changed && !must {
+            return;
         }
-        if changed || must {
-            judgement.verdict.revision = live.revision;
-            say(Revised { kept: &live.kept, seen: &seen, judgement, correction, late: false });
-        }
+        let revision = said.revision.saturating_add(u32::from(changed));
+        *self.window.said_mut(at) = Said::new(hash, revision);
+        judgement.verdict.revision = revision;
+        let kept = &self.window.held(at).kept;
+        say(Revised { kept, seen: &seen, judgement, correction, late: false });
     }
 }
 
 /// What was said, as a number that differs when the verdict or the client does; the revision is left out.
-fn said(client: &str, verdict: &Verdict) -> u64 {
+fn hash(client: &str, verdict: &Verdict) -> u64 {
     let mut hasher = DefaultHasher::new();
     (client, verdict.actor, &verdict.source, verdict.confidence.to_bits(), &verdict.ruleset)
         .hash(&mut hasher);

@@ -154,6 +154,8 @@ pub(crate) struct Policy {
     thresholds: Thresholds,
     decide: Decide,
     weights: BTreeMap<String, Weighed>,
+    /// The same by rule, with what each of its levels weighs: a verdict asks for several.
+    log_odds: BTreeMap<String, Vec<(String, f64)>>,
 }
 
 impl Policy {
@@ -169,7 +171,12 @@ impl Policy {
     pub(crate) fn read(text: &str) -> Result<Self, PolicyError> {
         let File { thresholds, decide, weights, .. } = toml::from_str(text)?;
         thresholds.check()?;
-        let policy = Self { thresholds, decide, weights };
+        let mut log_odds: BTreeMap<String, Vec<(String, f64)>> = BTreeMap::new();
+        for (name, weight) in &weights {
+            let (rule, level) = name.split_once('.').unwrap_or((name, ""));
+            log_odds.entry(rule.to_owned()).or_default().push((level.to_owned(), weight.value));
+        }
+        let policy = Self { thresholds, decide, weights, log_odds };
         policy.check()?;
         Ok(policy)
     }
@@ -233,23 +240,21 @@ impl Policy {
 
     /// What a finding adds to the log-odds that a machine made the hit.
     pub(crate) fn log_odds(&self, finding: &Finding<'_>) -> f64 {
-        let named = self.weights.get(finding.rule).or_else(|| {
-            let level = |name: &&String| {
-                name.strip_prefix(finding.rule).and_then(|rest| rest.strip_prefix('.')) == Some(finding.level)
-            };
-            if finding.level.is_empty() {
-                return None;
-            }
-            let name = self.weights.keys().find(level)?;
-            self.weights.get(name)
-        });
-        let general = |name| self.weights.get(name).map_or(0.0, |weight: &Weighed| weight.value);
+        let named = self.weight_of(finding.rule, finding.level);
+        let general = |name| self.weight_of(name, "").unwrap_or_default();
         match (named, finding.weight) {
-            (Some(weight), _) => weight.value,
+            (Some(weight), _) => weight,
             (None, Weight::Claim) => general("claim"),
             (None, Weight::Evidence) if is_machine(finding.source) => general("evidence"),
             (None, _) => 0.0,
         }
+    }
+
+    /// What a rule weighs: whatever the level, or else at this one.
+    fn weight_of(&self, rule: &str, level: &str) -> Option<f64> {
+        // The weight without a level is the first: names are in order.
+        let levels = self.log_odds.get(rule)?;
+        levels.iter().find(|(of, _)| of.is_empty() || of == level).map(|(_, weight)| *weight)
     }
 
     /// The names of all weights, for tests.

@@ -67,6 +67,8 @@ table! {
     scan_time,
 }
 
+pub(crate) use impossible_agent::Impossible;
+pub(crate) use old_agent::Old;
 pub(crate) use prefetch_header::ahead;
 
 /// Families whose own strings are as odd as a forged one, and known for it: the rules over odd agents leave them alone.
@@ -85,8 +87,9 @@ fn explained(matched: &Matched<'_>) -> bool {
 
 /// What all rules find in one hit, in the order of the table.
 pub(crate) fn findings<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Vec<Finding<'a>> {
-    RULES
-        .iter()
-        .filter_map(|rule| (rule.judge)(facts, matched).map(|finding| Finding { rule: rule.name, ..finding }))
-        .collect()
+    let found = |rule: &Rule| Some(Finding { rule: rule.name, ..(rule.judge)(facts, matched)? });
+    // Few hits show more, and most show several.
+    let mut findings = Vec::with_capacity(8);
+    findings.extend(RULES.iter().filter_map(found));
+    findings
 }

@@ -1,5 +1,6 @@
 //! Rules and signatures together, under one version: what judges a hit.
 
+use crate::agent::Agent;
 use crate::client;
 use crate::combine::{combine, doubts};
 use crate::data::Data;
@@ -19,7 +20,7 @@ use engagement::{Classified, Hit, Traits, Verdict, sources};
 const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 10] = [
+const DECIDING_CODE: [&str; 12] = [
     include_str!("client.rs"),
     include_str!("combine.rs"),
     include_str!("finding.rs"),
@@ -28,6 +29,8 @@ const DECIDING_CODE: [&str; 10] = [
     include_str!("window.rs"),
     include_str!("window/crowd.rs"),
     include_str!("window/folded.rs"),
+    include_str!("window/marks.rs"),
+    include_str!("window/seen.rs"),
     include_str!("window/told.rs"),
     policy::BUILTIN,
 ];
@@ -170,10 +173,21 @@ impl Ruleset {
         let traits = Traits {
             asn: matched.asn(),
             country: country.map(|letters| letters.map(char::from).iter().collect()).unwrap_or_default(),
-            device: client::device(facts.ua, &matched).to_owned(),
+            device: client::device(&matched).to_owned(),
             mail_app: client::mail_app(&matched, &verdict.source).to_owned(),
         };
         Judgement { verdict, client: client::family(&matched).to_owned(), traits }
+    }
+
+    /// Reads an agent, for whoever judges many hits that show it.
+    #[must_use]
+    pub fn agent(&self, text: &str) -> Agent {
+        Agent::read(text, &self.signatures)
+    }
+
+    /// Whether an agent was read by this ruleset's signatures.
+    pub(crate) fn has_read(&self, agent: &Agent) -> bool {
+        agent.is_read_by(&self.signatures)
     }
 
     /// What the rules over neighbours see of a hit.

@@ -10,11 +10,13 @@ mod networks;
 pub use file::{Cause, SignatureError};
 
 use crate::data::Data;
-use crate::facts::Facts;
 use agents::Agents;
 use engagement::{Actor, Kind};
 use networks::Networks;
 use serde::Deserialize;
+use smallvec::SmallVec;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A signature file: its name for error messages, and its text.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +105,7 @@ pub enum Endpoints {
 }
 
 impl Endpoints {
-    const fn include(self, kind: Kind) -> bool {
+    pub(crate) const fn include(self, kind: Kind) -> bool {
         match self {
             Self::Any => true,
             Self::Open => matches!(kind, Kind::Open),
@@ -163,18 +165,11 @@ pub struct Signature {
 /// All signatures, ready to match.
 #[derive(Debug)]
 pub(crate) struct Signatures {
+    /// No others in this process have it.
+    number: u64,
     entries: Vec<Signature>,
     agents: Agents,
     networks: Networks,
-}
-
-/// Which signatures one hit shows, in the order of the files.
-#[derive(Debug, Default)]
-pub struct Shown<'a> {
-    /// By the agent.
-    pub agents: Vec<&'a Signature>,
-    /// By the address or its autonomous system.
-    pub networks: Vec<&'a Signature>,
 }
 
 impl Signatures {
@@ -186,25 +181,41 @@ impl Signatures {
         for file in files {
             file::read(*file, &mut entries, &mut agents, &mut networks, data)?;
         }
-        Ok(Self { entries, agents: agents.build()?, networks: networks.build() })
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, entries, agents: agents.build()?, networks: networks.build() })
     }
 
-    /// The signatures that one hit shows at its endpoint.
-    pub(crate) fn shown<'a>(&'a self, facts: &Facts<'_>, asn: Option<u32>) -> Shown<'a> {
-        let mut shown = Shown::default();
-        self.agents.find(facts.ua, |index| self.add(index, facts.kind, &mut shown.agents));
-        self.networks.find(facts.ip, asn, |index| self.add(index, facts.kind, &mut shown.networks));
+    /// What tells these signatures from others in this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The signature at a place.
+    pub(crate) fn at(&self, place: u16) -> &Signature {
+        &self.entries[usize::from(place)]
+    }
+
+    /// The places of the signatures that an agent shows, whatever the endpoint, in the order of the files: what is shown
+    /// does not depend on where in the agent it stands.
+    pub(crate) fn shown_by(&self, agent: &str) -> SmallVec<[u16; 4]> {
+        let mut shown = SmallVec::new();
+        self.agents.find(agent, |place| add(place, &mut shown));
         shown
     }
 
-    fn add<'a>(&'a self, index: u16, kind: Kind, into: &mut Vec<&'a Signature>) {
-        let entry = &self.entries[usize::from(index)];
-        if !entry.endpoints.include(kind) || into.iter().any(|known| std::ptr::eq(*known, entry)) {
-            return;
-        }
-        // Entries lie in one vector, so their addresses are in file order: what is shown does not depend on where in
-        // the agent it stands.
-        let place = into.partition_point(|known| std::ptr::from_ref(*known) < std::ptr::from_ref(entry));
-        into.insert(place, entry);
+    /// The signatures that an address or its autonomous system shows at an endpoint, in the order of the files.
+    pub(crate) fn around(&self, ip: Option<IpAddr>, asn: Option<u32>, kind: Kind) -> Vec<&Signature> {
+        let mut shown = SmallVec::new();
+        self.networks.find(ip, asn, |place| add(place, &mut shown));
+        let shown = shown.into_iter().map(|place| self.at(place));
+        shown.filter(|signature| signature.endpoints.include(kind)).collect()
+    }
+}
+
+/// Adds a place to those that ascend, once.
+fn add(place: u16, into: &mut SmallVec<[u16; 4]>) {
+    if let Err(before) = into.binary_search(&place) {
+        into.insert(before, place);
     }
 }

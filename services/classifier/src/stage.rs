@@ -18,6 +18,7 @@
 
 mod beside;
 pub mod compare;
+mod held;
 mod kept;
 mod live;
 mod part;
@@ -26,6 +27,8 @@ mod replays;
 mod revise;
 mod route;
 mod say;
+mod shared;
+mod texts;
 mod trail;
 mod windows;
 

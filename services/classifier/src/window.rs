@@ -8,101 +8,24 @@
 
 mod crowd;
 mod folded;
+mod marks;
 mod rules;
+mod seen;
 mod told;
 
-use crate::facts::Facts;
-use crate::finding::Finding;
-use crate::matched::Matched;
+use crate::message::Kept;
 use crate::policy::Policy;
-use crate::signatures::Family;
 use crowd::Crowd;
 use engagement::neighbour::Fact;
-use engagement::{Kind, Timestamp};
 use folded::Folded;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::IpAddr;
+use smallvec::SmallVec;
 
+pub use marks::Marks;
 pub(crate) use rules::told_by;
 pub use rules::{WINDOW_RULES, WindowRule};
+use seen::Packed;
+pub use seen::Seen;
 pub(crate) use told::Told;
-
-/// What the rules over neighbours see of one hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// The agent, as a number that is the same for the same agent within one process.
-    pub agent: u64,
-    /// The client's address.
-    pub ip: Option<IpAddr>,
-    /// Which link of the mail: its place, or a number that tells it from the others where that is not known.
-    pub link_index: Option<u16>,
-    /// Whether `link_index` is a place.
-    pub placed: bool,
-    /// How many links the mail has.
-    pub link_count: Option<u16>,
-    /// What was asked for.
-    pub kind: Kind,
-    /// A proxy fetched it when a reader opened the mail, so its address is not the reader's.
-    pub by_proxy: bool,
-    /// Its address carries many people, so what else came from there says nothing of it.
-    pub shared: bool,
-    /// The request says that it is made ahead of the reader; a browser then asks for what nobody clicked.
-    pub ahead: bool,
-    /// A POST, which a mailbox provider's server sends at the reader's word.
-    pub unsubscribes: bool,
-}
-
-impl Seen {
-    pub(crate) fn new(facts: &Facts<'_>, matched: &Matched<'_>) -> Self {
-        let mut hasher = DefaultHasher::new();
-        facts.ua.hash(&mut hasher);
-        Self {
-            received_at: facts.received_at,
-            agent: hasher.finish(),
-            ip: facts.ip,
-            link_index: facts.link_index.or_else(|| facts.link_number()),
-            placed: facts.link_index.is_some(),
-            link_count: facts.link_count,
-            kind: facts.kind,
-            by_proxy: matched.agent(Family::GoogleImageProxy).is_some(),
-            shared: crate::neighbours::shared(facts, matched),
-            ahead: crate::rules::ahead(facts),
-            unsubscribes: facts.unsubscribes(),
-        }
-    }
-
-    /// Whether both came from one address with one agent. Without an address nobody is the same.
-    fn same_client(&self, other: &Self) -> bool {
-        self.ip.is_some() && self.same_address(other) && self.agent == other.agent
-    }
-
-    /// Whether both came from one address. An IPv4 client of a socket that listens on both families shows as
-    /// ::ffff:a.b.c.d.
-    fn same_address(&self, other: &Self) -> bool {
-        self.ip.map(|ip| ip.to_canonical()) == other.ip.map(|ip| ip.to_canonical())
-    }
-
-    /// Milliseconds between the two.
-    fn apart(&self, other: &Self) -> i64 {
-        self.received_at.since(other.received_at).abs()
-    }
-}
-
-/// What the rules over neighbours find around one hit: a level for each, 0 where it finds nothing. Equal marks make equal
-/// verdicts on the same hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Marks([u8; WINDOW_RULES.len()]);
-
-impl Marks {
-    /// The findings behind the marks; `doubted` says whether the hit alone shows a sign of a machine.
-    pub(crate) fn findings<'a>(self, doubted: bool) -> impl Iterator<Item = Finding<'a>> {
-        WINDOW_RULES.iter().zip(self.0).filter(|(_, level)| *level > 0).filter_map(move |(rule, level)| {
-            (rule.say)(level, doubted).map(|finding| Finding { rule: rule.name, ..finding })
-        })
-    }
-}
 
 /// A hit among its neighbours, as a rule sees it.
 pub(crate) struct Around<'a> {
@@ -126,10 +49,7 @@ impl<'a> Around<'a> {
     }
 
     fn marks(&self) -> Marks {
-        if self.hits.len() < 2 && self.told.is_empty() {
-            return Marks::default();
-        }
-        Marks(std::array::from_fn(|index| (WINDOW_RULES[index].see)(self)))
+        Marks::new(|rule| (rule.see)(self))
     }
 
     /// The hit itself.
@@ -157,13 +77,44 @@ pub(crate) enum Placed<T> {
     Late(T),
 }
 
-/// One hit of a window, with what its keeper needs of it.
+/// One hit of a window, with what was said of it and what its keeper needs of it.
 #[derive(Debug)]
 pub(crate) struct Held<T> {
+    seen: Packed,
+    /// What its keeper needs of it.
+    pub(crate) kept: T,
+    /// What was said last of it.
+    pub(crate) said: Said,
     /// Its marks as they were last found.
     pub(crate) marks: Marks,
-    /// What the keeper put there.
-    pub(crate) kept: T,
+}
+
+/// What was said last of a hit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Said {
+    /// A hash of the verdict and the client, without the revision; in two halves, so that it needs no room beside it.
+    halves: [u32; 2],
+    /// The revision; 0 before the first.
+    pub(crate) revision: u32,
+}
+
+impl<T: Kept> Held<T> {
+    /// What rules see of it.
+    pub(crate) fn seen(&self) -> Seen {
+        let seen = self.seen.without_agent();
+        Seen { agent: self.kept.facts(&seen).agent_number(), ..seen }
+    }
+}
+
+impl Said {
+    pub(crate) fn new(hash: u64, revision: u32) -> Self {
+        Self { halves: [(hash >> 32) as u32, hash as u32], revision }
+    }
+
+    /// The hash of the verdict and the client.
+    pub(crate) fn hash(self) -> u64 {
+        u64::from(self.halves[0]) << 32 | u64::from(self.halves[1])
+    }
 }
 
 /// What can be ordered among hits of the same time.
@@ -174,98 +125,88 @@ pub trait Identified {
     fn id(&self) -> &Self::Id;
 }
 
-/// The live hits of one message.
+/// The live hits of one message, in as little memory as they need: of a million messages most have one or two.
 #[derive(Debug)]
 pub(crate) struct Window<T> {
-    seen: Vec<Seen>,
-    held: Vec<Held<T>>,
+    hits: Box<[Held<T>]>,
     folded: Folded,
 }
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { seen: Vec::new(), held: Vec::new(), folded: Folded::default() }
+        Self { hits: Box::default(), folded: Folded::default() }
     }
 }
 
-impl<T: Identified> Window<T> {
+impl<T: Kept> Window<T> {
     /// Puts a hit in its place. What is then too old, or too much, leaves and is closed.
     pub(crate) fn put(&mut self, seen: Seen, kept: T, policy: &Policy) -> Placed<T> {
-        if let Some(newest) = self.seen.last()
-            && newest.received_at.since(seen.received_at) > policy.window_ms()
-        {
+        let newest = self.hits.last().map(|held| held.seen.received_at());
+        if newest.is_some_and(|newest| newest.since(seen.received_at) > policy.window_ms()) {
             self.folded.add(&seen);
             return Placed::Late(kept);
         }
-        let order = |index: usize| (self.seen[index].received_at, self.held[index].kept.id());
         let own = (seen.received_at, kept.id());
-        let mut place = self.seen.partition_point(|other| other.received_at < seen.received_at);
-        while place < self.seen.len() && order(place) < own {
-            place += 1;
-        }
-        if place < self.seen.len() && order(place) == own {
-            return Placed::Repeat(place, kept);
-        }
-        let full = i64::try_from(self.seen.len()).unwrap_or(i64::MAX) >= policy.window_hits();
-        if place == 0 && full {
+        let place =
+            match self.hits.binary_search_by(|held| (held.seen.received_at(), held.kept.id()).cmp(&own)) {
+                Ok(place) => return Placed::Repeat(place, kept),
+                Err(place) => place,
+            };
+        let most = usize::try_from(policy.window_hits()).unwrap_or(usize::MAX);
+        if place == 0 && self.hits.len() >= most {
             self.folded.add(&seen);
             return Placed::Late(kept);
         }
-        // Most messages are hit once or twice: room is made for one at a time at first.
-        if self.seen.len() < 4 {
-            self.seen.reserve_exact(1);
-            self.held.reserve_exact(1);
+        let held = Held { seen: Packed::new(&seen), kept, said: Said::default(), marks: Marks::default() };
+        let mut hits = std::mem::take(&mut self.hits).into_vec();
+        hits.reserve_exact(1);
+        hits.insert(place, held);
+        let newest = newest.unwrap_or(seen.received_at).max(seen.received_at);
+        let old = hits.partition_point(|held| newest.since(held.seen.received_at()) > policy.window_ms());
+        let leaving = old.max(hits.len().saturating_sub(most)).min(place);
+        for held in hits.drain(..leaving) {
+            self.folded.add(&held.seen.without_agent());
         }
-        self.seen.insert(place, seen);
-        self.held.insert(place, Held { marks: Marks::default(), kept });
-        let leaving = self.leaving(policy).min(place);
-        for seen in self.seen.drain(..leaving) {
-            self.folded.add(&seen);
-        }
-        self.held.drain(..leaving);
+        self.hits = hits.into_boxed_slice();
         Placed::New(place - leaving)
-    }
-
-    /// How many of the oldest are past the window or too many.
-    fn leaving(&self, policy: &Policy) -> usize {
-        let Some(newest) = self.seen.last() else { return 0 };
-        let old =
-            self.seen.partition_point(|seen| newest.received_at.since(seen.received_at) > policy.window_ms());
-        let most = usize::try_from(policy.window_hits()).unwrap_or(usize::MAX);
-        old.max(self.seen.len().saturating_sub(most))
     }
 
     /// Finds the marks of every hit anew, and calls back with those whose marks changed, in order.
     pub(crate) fn mark(&mut self, told: &Told, policy: &Policy, mut changed: impl FnMut(usize)) {
-        let crowds = Crowd::all(&self.seen, policy);
-        for at in 0..self.seen.len() {
-            let around = Around { hits: &self.seen, at, policy, crowds: &crowds, told, folded: &self.folded };
+        if self.hits.len() < 2 && told.is_empty() {
+            // There is nothing around it. Marks that it had when others were there go with them.
+            for (at, held) in self.hits.iter_mut().enumerate() {
+                if std::mem::take(&mut held.marks) != Marks::default() {
+                    changed(at);
+                }
+            }
+            return;
+        }
+        let seen: SmallVec<[Seen; 4]> = self.hits.iter().map(Held::seen).collect();
+        let crowds = Crowd::all(&seen, policy);
+        for (at, held) in self.hits.iter_mut().enumerate() {
+            let around = Around { hits: &seen, at, policy, crowds: &crowds, told, folded: &self.folded };
             let marks = around.marks();
-            if marks != self.held[at].marks {
-                self.held[at].marks = marks;
+            if marks != held.marks {
+                held.marks = marks;
                 changed(at);
             }
         }
     }
 
-    /// What the rules see of the hit at a place.
-    pub(crate) fn seen(&self, at: usize) -> &Seen {
-        &self.seen[at]
-    }
-
     /// The hit at a place.
     pub(crate) fn held(&self, at: usize) -> &Held<T> {
-        &self.held[at]
+        &self.hits[at]
     }
 
-    /// The hit at a place, to change it.
-    pub(crate) fn held_mut(&mut self, at: usize) -> &mut Held<T> {
-        &mut self.held[at]
+    /// What was said of the hit at a place, to change it.
+    pub(crate) fn said_mut(&mut self, at: usize) -> &mut Said {
+        &mut self.hits[at].said
     }
 
-    /// How many hits are open.
-    pub(crate) fn len(&self) -> usize {
-        self.seen.len()
+    /// All hits, oldest first.
+    pub(crate) fn all(&self) -> &[Held<T>] {
+        &self.hits
     }
 
     /// How many hits left since the window was made.
@@ -275,8 +216,6 @@ impl<T: Identified> Window<T> {
 
     /// Bytes on the heap, without what the kept values point to.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.seen.capacity() * size_of::<Seen>()
-            + self.held.capacity() * size_of::<Held<T>>()
-            + self.folded.heap_bytes()
+        size_of_val::<[Held<T>]>(&self.hits) + self.folded.heap_bytes()
     }
 }

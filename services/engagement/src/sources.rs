@@ -73,10 +73,18 @@ pub fn all() -> &'static [Source] {
     &SOURCES
 }
 
+/// The same in the order of their ids: a verdict asks for several.
+static BY_ID: LazyLock<Vec<&'static Source>> = LazyLock::new(|| {
+    let mut sources: Vec<_> = all().iter().collect();
+    sources.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+    sources
+});
+
 /// The source of an id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Source> {
-    SOURCES.iter().find(|source| source.id == id)
+    let place = BY_ID.binary_search_by(|source| source.id.as_str().cmp(id)).ok()?;
+    BY_ID.get(place).copied()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::sources;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Who stands behind a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -28,13 +29,14 @@ impl Actor {
     }
 }
 
+// Names are the program's own where it judges, and not copied for each verdict.
 /// One rule that fired, with what it saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The rule's name.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// The source it speaks for.
-    pub source: String,
+    pub source: Cow<'static, str>,
     /// How sure the rule alone is, 0 to 1.
     pub confidence: f64,
     /// What it saw, for people; never an address or a token.

@@ -1,9 +1,9 @@
+use crate::agent::Named;
 use crate::facts::Facts;
 use crate::finding::{Finding, Weight};
 use crate::matched::Matched;
 use crate::signatures::Family;
 use engagement::Kind;
-use woothee::parser::WootheeResult;
 
 /// What woothee calls a client that a person sits at.
 const PEOPLE: [&str; 4] = ["pc", "smartphone", "mobilephone", "appliance"];
@@ -17,17 +17,18 @@ const PEOPLE: [&str; 4] = ["pc", "smartphone", "mobilephone", "appliance"];
 /// Known false positives: scanners send plausible Chrome strings, a different version per request (classification.md,
 /// what matters most, point 5). Hence a moderate confidence, and only where nothing is found against it.
 pub(super) fn judge<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
-    let found = matched.woothee().filter(|found| PEOPLE.contains(&found.category))?;
+    let found = matched.woothee().filter(|found| PEOPLE.contains(&&*found.category))?;
     let (source, confidence, name) = match matched.agent(Family::Browser) {
-        Some(signature) => (signature.who, 0.6, signature.client.as_deref().unwrap_or(found.name)),
-        None => by_woothee(found, facts).map(|(source, confidence)| (source, confidence, found.name))?,
+        Some(signature) => (signature.who, 0.6, signature.client.as_deref().unwrap_or(&found.name)),
+        None => by_woothee(found, facts).map(|(source, confidence)| (source, confidence, &*found.name))?,
     };
-    let evidence = format!("the agent names {name}; one request alone can't tell a person from a borrowed agent");
+    let alone = "; one request alone can't tell a person from a borrowed agent";
+    let evidence = ["the agent names ", name, alone].concat();
     Some(Finding::general(Weight::Claim, source, confidence, evidence))
 }
 
-fn by_woothee(found: &WootheeResult<'_>, facts: &Facts<'_>) -> Option<(&'static str, f64)> {
-    Some(match found.name {
+fn by_woothee(found: &Named, facts: &Facts<'_>) -> Option<(&'static str, f64)> {
+    Some(match &*found.name {
         "Chrome" => ("chrome", 0.6),
         "Safari" => ("safari", 0.6),
         "Firefox" => ("firefox", 0.6),

@@ -15,7 +15,7 @@ pub(super) fn judge<'a>(_facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Fin
     if let Some(signature) = signature {
         return Some(Finding::signature(signature).about_kind());
     }
-    let crawler = matched.woothee().filter(|found| found.category == "crawler")?;
+    let crawler = matched.woothee().filter(|found| &*found.category == "crawler")?;
     let evidence = format!("woothee reads the agent as {}", crawler.name);
     Some(Finding::general(Weight::Probable, "declared_bot", 0.9, evidence))
 }

@@ -17,20 +17,37 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Find
     if explained(matched) {
         return None;
     }
-    let agent = facts.ua;
     let found = |confidence, evidence: &'a str| {
         Some(Finding::general(Weight::Probable, "impossible_agent", confidence, evidence))
     };
-    if agent.match_indices("Mozilla/").skip(1).any(|(place, _)| outside_parentheses(&agent[..place])) {
+    let Impossible { mozilla_twice, trident_on_a_mac } = matched.read().says().impossible;
+    if mozilla_twice {
         return found(0.95, "the agent says Mozilla/ twice");
     }
-    if agent.contains("Trident/") && agent.contains("Macintosh") {
+    if trident_on_a_mac {
         return found(0.95, "the agent says Trident on a Mac");
     }
-    if facts.kind != Kind::Open && agent.ends_with("GoogleImageProxy)") {
+    if facts.kind != Kind::Open && facts.ua.ends_with("GoogleImageProxy)") {
         return found(0.85, "the agent of Gmail's image proxy, on a link");
     }
     None
+}
+
+/// What an agent says that can't be true.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Impossible {
+    mozilla_twice: bool,
+    trident_on_a_mac: bool,
+}
+
+impl Impossible {
+    pub(crate) fn of(agent: &str) -> Self {
+        let mut again = agent.match_indices("Mozilla/").skip(1);
+        Self {
+            mozilla_twice: again.any(|(place, _)| outside_parentheses(&agent[..place])),
+            trident_on_a_mac: agent.contains("Trident/") && agent.contains("Macintosh"),
+        }
+    }
 }
 
 /// Whether what comes next stands outside of all parentheses.

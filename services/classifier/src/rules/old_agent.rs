@@ -14,22 +14,37 @@ use crate::signatures::Family;
 /// to OpenPrescribing came from Internet Explorer 8 and 9 in 2017 (bennettoxford/openprescribing#371), Cerner's health record
 /// embedded no other browser than Internet Explorer until 2022 (cerner/fhir.cerner.com#857), and Edge's IE mode sends its
 /// agent still. So it never decides, and a person's agent stands against it alone.
-pub(super) fn judge<'a>(facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
+pub(super) fn judge<'a>(_facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Finding<'a>> {
     if explained(matched) {
         return None;
     }
     let found = |evidence: &'a str| Some(Finding::general(Weight::Evidence, "unknown", 0.1, evidence));
     let oldest = matched.policy().old_chrome();
-    if chrome_version(facts.ua).is_some_and(|version| i64::from(version) < oldest) {
+    let Old { chrome, msie } = matched.read().says().old;
+    if chrome.is_some_and(|version| i64::from(version) < oldest) {
         return found("the agent says a Chrome of 2017 or before, as scanners say and machines that nobody updates");
     }
     if let Some(signature) = matched.agent(Family::OldSystem) {
         return found(&signature.shows);
     }
-    if facts.ua.contains("MSIE ") && !facts.ua.contains("ms-office") {
+    if msie {
         return found("the agent says MSIE without ms-office, as scanners say and machines that nobody updates");
     }
     None
+}
+
+/// What an agent says that may be old.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Old {
+    chrome: Option<u32>,
+    msie: bool,
+}
+
+impl Old {
+    pub(crate) fn of(agent: &str) -> Self {
+        let msie = agent.contains("MSIE ") && !agent.contains("ms-office");
+        Self { chrome: chrome_version(agent), msie }
+    }
 }
 
 /// The major version behind `Chrome/`, if there is one.

@@ -4,17 +4,17 @@
 //! gone on by [`HOLD_MS`] since the message was last touched. So hits that come late all at once, after an outage, find
 //! their neighbours as they would have found them in time. At the bound on messages those touched longest ago leave.
 
+use super::held::{Held, Key, Messages, Place, key};
 use super::kept::{Keeper, KeptHit};
 use crate::facts::Facts;
 use crate::in_force::InForce;
 use crate::message::{DELIVERY_COUNTS_MS, Delivery, Message, Revised};
 use crate::metrics;
 use crate::neighbours::neighbours;
-use aws_lc_rs::digest;
+use crate::ruleset::Ruleset;
+use crate::window::Seen;
 use engagement::delivery::DeliveryType;
-use engagement::{
-    AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Reason, Signal, Timestamp, message_key,
-};
+use engagement::{Classified, DeliveryEvent, Hit, Neighbour, Reason, Signal, Timestamp};
 use std::collections::{HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
@@ -39,9 +39,6 @@ const MOST_BEFORE: usize = 7;
 /// queue of what is to be judged again.
 pub(super) const LATE: &str = "late";
 
-/// A hash of a message's key: shorter than most, and of one length.
-type Key = [u8; 16];
-
 /// A verdict to be written: the first on a hit, or a correction.
 #[derive(Debug, PartialEq)]
 pub(super) struct Said {
@@ -58,26 +55,18 @@ pub(super) struct Live {
     /// The newest time in any record.
     newest: i64,
     keeper: Keeper,
-    messages: HashMap<Key, Held>,
+    messages: Messages,
     deliveries: HashMap<Key, Known>,
     /// Signals about messages that are not live: not yet, at a start, or no more.
     early: HashMap<Key, Vec<Signal>>,
     /// Until when a message is held, as it was noted at some touch; only the last note of each counts.
-    ends: VecDeque<(i64, Key)>,
+    ends: VecDeque<(i64, Place)>,
     delivery_ends: VecDeque<(i64, Key)>,
     early_ends: VecDeque<(i64, Key)>,
     /// What was said is being read back: how far its times have gone on. Nothing is let go for its age then.
     restored: Option<i64>,
     /// Events that were read back, while the raw topic may bring them again; `None` when it can't.
     read_back: Option<HashSet<Uuid>>,
-}
-
-struct Held {
-    message: Message<KeptHit>,
-    /// Past this it is as if it were not here, whenever it is let go: what a restart would not know must not decide.
-    until: i64,
-    /// What was last noted of that.
-    noted: i64,
 }
 
 /// The deliveries of a message.
@@ -94,7 +83,7 @@ impl Live {
             most: most.max(1),
             newest: i64::MIN,
             keeper: Keeper::default(),
-            messages: HashMap::new(),
+            messages: Messages::default(),
             deliveries: HashMap::new(),
             early: HashMap::new(),
             ends: VecDeque::new(),
@@ -128,34 +117,46 @@ impl Live {
     /// Takes a hit: its own verdict comes first, then those that it corrects. Of one that was read back and is closed by
     /// now, nothing more is said. `tell` gets what its neighbours in other messages should know of it.
     pub(super) fn hit(&mut self, hit: Hit, tell: impl FnMut(Neighbour)) -> Vec<Said> {
+        let mut said = Vec::with_capacity(1);
+        let seen_by = |seen: &Seen| {
+            let (account, message) = (hit.account_number, &hit.message_id);
+            neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, seen).for_each(tell);
+        };
+        self.judge(&hit, seen_by, |revised| said.push(say(revised)));
+        said
+    }
+
+    /// Judges a hit among those of its message, as [`Self::hit`] does; calls back first with what is seen of it.
+    pub(super) fn judge(
+        &mut self,
+        hit: &Hit,
+        seen_by: impl FnOnce(&Seen),
+        mut say: impl FnMut(Revised<'_, KeptHit>),
+    ) {
         let ruleset = self.ruleset.current();
+        let key = key(hit.account_number, &hit.message_id);
         if self.read_back.as_ref().is_some_and(|read_back| read_back.contains(&hit.event_id)) {
-            let held = self.messages.get(&key(hit.account_number, &hit.message_id));
+            let held = self.messages.get(&key);
             if !held.is_some_and(|held| held.message.holds(&hit.event_id)) {
                 metrics::REPEATED.inc();
-                return Vec::new();
+                return;
             }
         }
         // Its neighbours may have been let go of already.
         let late = self.newest.saturating_sub(hit.received_at.millis()) > HOLD_MS
-            && self
-                .messages
-                .get(&key(hit.account_number, &hit.message_id))
-                .is_none_or(|held| held.until < self.newest);
-        let key = self.touch(hit.account_number, &hit.message_id, hit.received_at);
-        let Some(held) = self.messages.get_mut(&key) else { return Vec::new() };
-        let seen = ruleset.see(&Facts::from(&hit));
-        let (account, message) = (hit.account_number, &hit.message_id);
-        neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, &seen).for_each(tell);
-        let kept = self.keeper.keep(hit, late, held.message.kept().next());
-        let mut said = Vec::with_capacity(1);
+            && self.messages.get(&key).is_none_or(|held| held.until < self.newest);
+        self.touch(key, hit.received_at, &ruleset);
+        let Some(held) = self.messages.get_mut(&key) else { return };
+        let agent = self.keeper.agent(&hit.request.ua, &ruleset);
+        let seen = ruleset.see(&Facts { agent: Some(&agent), ..Facts::from(hit) });
+        seen_by(&seen);
+        let kept = self.keeper.keep(hit, agent, late, held.message.kept().next());
         held.message.hit(seen, kept, &ruleset, |revised| {
             if revised.late || (late && !revised.correction) {
                 metrics::LATE.inc();
             }
-            said.push(say(revised));
+            say(revised);
         });
-        said
     }
 
     /// Whether an event's window is open here.
@@ -240,15 +241,15 @@ impl Live {
         let reasons = verdict.reasons.len();
         verdict.reasons.retain(|reason| reason.rule != LATE);
         let late = verdict.reasons.len() < reasons;
-        let key = if reclassified {
-            // It is no sign of life.
-            key(hit.account_number, &hit.message_id)
-        } else {
-            self.touch(hit.account_number, &hit.message_id, hit.received_at)
-        };
+        let key = key(hit.account_number, &hit.message_id);
+        // What was judged again when it was closed is no sign of life.
+        if !reclassified {
+            self.touch(key, hit.received_at, &ruleset);
+        }
         let Some(held) = self.messages.get_mut(&key) else { return };
-        let seen = ruleset.see(&Facts::from(&hit));
-        let kept = self.keeper.keep(hit, late, held.message.kept().next());
+        let agent = self.keeper.agent(&hit.request.ua, &ruleset);
+        let seen = ruleset.see(&Facts { agent: Some(&agent), ..Facts::from(&hit) });
+        let kept = self.keeper.keep(&hit, agent, late, held.message.kept().next());
         held.message.restore(seen, kept, &client, &verdict, &ruleset);
     }
 
@@ -259,8 +260,8 @@ impl Live {
         self.restored = None;
         // Of what is not held any more some was not read back, so it would look other than it did.
         let newest = self.newest;
-        self.messages.retain(|_, held| held.until >= newest);
-        for held in self.messages.values_mut() {
+        self.messages.retain(|held| held.until >= newest);
+        for held in self.messages.all_mut() {
             held.message.review(&ruleset, |revised| said.push(say(revised)));
         }
         // In an order that does not hang on the hash map's.
@@ -274,54 +275,46 @@ impl Live {
     }
 
     /// Notes that a message was heard of, and lets go of those that were not for long.
-    fn touch(&mut self, account: AccountNumber, message_id: &str, at: Timestamp) -> Key {
-        let ruleset = self.ruleset.current();
+    fn touch(&mut self, key: Key, at: Timestamp, ruleset: &Ruleset) {
         let at = at.millis();
         self.newest = self.newest.max(at);
         self.restored = self.restored.map(|so_far| so_far.max(at));
-        let key = key(account, message_id);
         let (now, restoring) = (self.progress(), self.restored.is_some());
         let end = now.saturating_add(HOLD_MS);
         let gone = |held: &Held| held.until < now && !restoring;
-        if self.messages.get(&key).is_none_or(gone) {
+        let known = self.messages.find(&key);
+        let known = known.filter(|place| self.messages.at(*place).is_some_and(|held| !gone(held)));
+        let place = known.unwrap_or_else(|| {
             let mut message = Message::default();
             if let Some(known) = self.deliveries.get(&key) {
                 for delivery in known.before.iter().chain([&known.last]) {
-                    message.delivered(*delivery, &ruleset, |_| ());
+                    message.delivered(*delivery, ruleset, |_| ());
                 }
             }
             for signal in self.early.remove(&key).unwrap_or_default() {
-                message.signal(&signal, &ruleset, |_| ());
+                message.signal(&signal, ruleset, |_| ());
             }
-            self.messages.insert(key, Held { message, until: end, noted: i64::MIN });
-        }
-        if let Some(held) = self.messages.get_mut(&key) {
+            self.messages.put(Held { key, message, until: end, noted: i64::MIN })
+        });
+        if let Some(held) = self.messages.at_mut(place) {
             held.until = end;
             // A message that is asked for all the time is not noted each time.
             if end > held.noted.saturating_add(TOUCH_MS) {
                 held.noted = end;
-                self.ends.push_back((end, key));
+                self.ends.push_back((end, place));
             }
         }
         let past = |end: i64| end.saturating_add(TOUCH_MS) < now && !restoring;
         while self.messages.len() > self.most || self.ends.front().is_some_and(|(end, _)| past(*end)) {
-            let Some((end, key)) = self.ends.pop_front() else { break };
-            if self.messages.get(&key).is_some_and(|held| held.noted == end) {
-                self.messages.remove(&key);
+            let Some((end, place)) = self.ends.pop_front() else { break };
+            if self.messages.at(place).is_some_and(|held| held.noted == end) {
+                self.messages.remove(place);
                 if end >= now {
                     metrics::CROWDED_OUT.inc();
                 }
             }
         }
-        key
     }
-}
-
-fn key(account: AccountNumber, message_id: &str) -> Key {
-    let hash = digest::digest(&digest::SHA256, &message_key(account, message_id));
-    let mut key = Key::default();
-    key.copy_from_slice(&hash.as_ref()[..16]);
-    key
 }
 
 fn say(revised: Revised<'_, KeptHit>) -> Said {
@@ -329,8 +322,8 @@ fn say(revised: Revised<'_, KeptHit>) -> Said {
     let mut judgement = revised.judgement;
     if revised.late || revised.kept.late() {
         judgement.verdict.reasons.push(Reason {
-            rule: LATE.to_owned(),
-            source: "unknown".to_owned(),
+            rule: LATE.into(),
+            source: "unknown".into(),
             confidence: 0.0,
             evidence: "came when the window of its neighbours was closed: to be judged again with them"
                 .to_owned(),

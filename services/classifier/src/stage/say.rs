@@ -127,18 +127,17 @@ impl Classifier {
         neighbours: &[(u32, Neighbour)],
         positions: &[(u32, u64)],
     ) -> Result<Option<Finished>, Interrupt> {
-        let verdict = |output: &Output| (self.classified.clone(), output.partition, output.record.clone());
-        let letter = |one: &Letter| (self.dead_letter.clone(), one.dead.partition(), one.record.clone());
-        let neighbour = |(source, neighbour): &(u32, Neighbour)| {
+        let (classified, dead_letter) = (self.classified.clone(), self.dead_letter.clone());
+        let told = self.neighbours.clone();
+        let verdicts = verdicts.iter().map(|one| (&classified, one.partition, one.record.clone()));
+        let letters = letters.iter().map(|one| (&dead_letter, one.dead.partition(), one.record.clone()));
+        let neighbours = neighbours.iter().map(|(source, neighbour)| {
             let record = Record { key: neighbour.key(), payload: to_wire(neighbour).into() };
-            (self.neighbours.clone(), *source, record)
-        };
-        let all = verdicts.iter().map(verdict).chain(letters.iter().map(letter));
-        let all: Vec<_> = all.chain(neighbours.iter().map(neighbour)).collect();
-        let outputs: Vec<_> = all
-            .iter()
-            .map(|(topic, source, record)| stream::Output { topic, source: *source, record: record.clone() })
-            .collect();
+            (&told, *source, record)
+        });
+        let all = verdicts.chain(letters).chain(neighbours);
+        let outputs: Vec<_> =
+            all.map(|(topic, source, record)| stream::Output { topic, source, record }).collect();
         let mut wait = self.config.retry_first;
         let mut warned = false;
         loop {

@@ -3,6 +3,7 @@
 use super::Seen;
 use crate::policy::Policy;
 use engagement::Kind;
+use smallvec::{SmallVec, smallvec};
 
 /// The most links that are told apart; a mail has no more places in a token's sixteen bits that matter here.
 const LINKS: usize = 1024;
@@ -22,8 +23,8 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// The densest moment around each hit. Only moments that no longer one contains are looked at.
-    pub(super) fn all(hits: &[Seen], policy: &Policy) -> Vec<Self> {
-        let mut densest = vec![Self::default(); hits.len()];
+    pub(super) fn all(hits: &[Seen], policy: &Policy) -> SmallVec<[Self; 4]> {
+        let mut densest = smallvec![Self::default(); hits.len()];
         let asked = hits.iter().filter(|seen| matches!(seen.kind, Kind::Click | Kind::Trap)).count();
         if asked < 2 {
             return densest;

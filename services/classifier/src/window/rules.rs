@@ -83,8 +83,8 @@ mod tests {
             let known = WINDOW_RULES.iter().find(|known| known.name == rule).unwrap();
             let finding = (known.say)(level, false).unwrap();
             Reason {
-                rule: rule.to_owned(),
-                source: finding.source.to_owned(),
+                rule: rule.to_owned().into(),
+                source: finding.source.into(),
                 confidence: finding.confidence,
                 evidence: finding.evidence.into_owned(),
             }

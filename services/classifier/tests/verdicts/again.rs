@@ -128,8 +128,8 @@ fn what_may_have_had_a_neighbour_without_evidence_is_left() {
 fn what_other_messages_showed_is_kept() {
     let mut stored = alone(hit(1, 0, CHROME), &RULESET);
     stored.verdict.reasons.push(Reason {
-        rule: "fanout".to_owned(),
-        source: "scanner_fanout".to_owned(),
+        rule: "fanout".into(),
+        source: "scanner_fanout".into(),
         confidence: 0.95,
         evidence: "its address followed links in the mails of many readers within seconds".to_owned(),
     });

@@ -267,11 +267,9 @@ fn what_left_a_full_window_still_counts() {
     };
     let hit = |kind, agent| Hit { id: 0, at: 0, kind, link: None, agent, ip: 1, method: "GET" };
     // The trap link by another client three seconds before, and Gmail's proxy.
-    assert!(flood(hit(Kind::Trap, 0)).contains(&"trap_neighbour".to_owned()));
-    assert!(flood(hit(Kind::Open, 2)).contains(&"opened_before".to_owned()));
+    assert!(flood(hit(Kind::Trap, 0)).contains(&"trap_neighbour".into()));
+    assert!(flood(hit(Kind::Open, 2)).contains(&"opened_before".into()));
     // A client of which only its having opened is left says nothing of another one.
     let reasons = flood(hit(Kind::Open, 0));
-    assert!(
-        !reasons.contains(&"opened_before".to_owned()) && !reasons.contains(&"trap_neighbour".to_owned())
-    );
+    assert!(!reasons.contains(&"opened_before".into()) && !reasons.contains(&"trap_neighbour".into()));
 }

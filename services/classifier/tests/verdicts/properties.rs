@@ -82,7 +82,7 @@ proptest! {
         prop_assert!(!verdict.reasons.is_empty());
         for reason in &verdict.reasons {
             prop_assert!(sources::find(&reason.source).is_some());
-            prop_assert!(["undecided", "together"].contains(&reason.rule.as_str()) || RULES.iter().any(|rule| rule.name == reason.rule));
+            prop_assert!(["undecided", "together"].contains(&reason.rule.as_ref()) || RULES.iter().any(|rule| rule.name == reason.rule));
             prop_assert!((0.0..=1.0).contains(&reason.confidence));
         }
         prop_assert_eq!(&verdict.reasons[0].source, &verdict.source);

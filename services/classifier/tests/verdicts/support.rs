@@ -144,6 +144,6 @@ impl Judged {
     }
 
     pub(crate) fn rules(&self) -> Vec<&str> {
-        self.judgement.verdict.reasons.iter().map(|reason| reason.rule.as_str()).collect()
+        self.judgement.verdict.reasons.iter().map(|reason| reason.rule.as_ref()).collect()
     }
 }
