@@ -17,7 +17,8 @@ const ALL = '(all)';
 const text = (variable: string) => `decodeURLComponent('\${${variable}:percentencode}')`;
 const filter = (variable: string) => `if(${text(variable)} = '${ALL}', '', ${text(variable)})`;
 const ACCOUNT = `account = toUInt32(${text('account')})`;
-const WINDOW = `${ACCOUNT}, from_ms = \${__from}, to_ms = \${__to}, cohort = ${text('cohort')}`;
+const window = (cohort: string) => `${ACCOUNT}, from_ms = \${__from}, to_ms = \${__to}, cohort = ${cohort}`;
+const WINDOW = window(text('cohort'));
 const FILTERS = ['campaign', 'recipient_domain', 'mailbox_provider'].map((name) => `${name} = ${filter(name)}`).join(', ');
 /** The classes in force; `none` is no class and leaves out nothing. */
 const SUPPRESS = `suppress = splitByChar(',', ${text('suppress_classes')})`;
@@ -42,10 +43,18 @@ const EDGES =
   `arrayConcat([toInt64(\${__from})], ` +
   `range(toInt64((intDiv(\${__from}, ${STEP}) + 1) * ${STEP}), toInt64(\${__to}), toInt64(${STEP})))`;
 
-/** The figures over time, one row a bucket in which there is something. */
-export const series = (columns: string, raw = false) =>
+const overTime = (columns: string, cohort: string, suppress: string) =>
   `SELECT fromUnixTimestamp64Milli(toInt64(group_key)) AS time, ${columns}\n` +
-  `FROM ${hits('report_series', `${raw ? NOTHING_SUPPRESSED : SUPPRESS}, edges = ${EDGES}`)}\nORDER BY time`;
+  `FROM report_series(${window(cohort)}, ${FILTERS}, ${suppress}, edges = ${EDGES})\nORDER BY time`;
+
+/** Counts over time, one row a bucket in which there is something. */
+export const series = (columns: string) => overTime(columns, text('cohort'), SUPPRESS);
+
+/**
+ * Rates over time, of the mail sent in each bucket whenever it was read: what was opened in an hour over what was delivered in
+ * it would divide different mails.
+ */
+export const rates = (columns: string, raw = false) => overTime(columns, "'sent'", raw ? NOTHING_SUPPRESSED : SUPPRESS);
 
 /** Unsubscribes by POST that look like a machine's, of the window and the chosen campaign. */
 export const suspects = () =>

@@ -1,6 +1,6 @@
 // Which opens and clicks were people.
 
-import { figures, hitFigures, hits, narrowing, series, settingsChanges, timeZone, zone } from './clickhouse';
+import { figures, hitFigures, hits, narrowing, rates, series, settingsChanges, timeZone, zone } from './clickhouse';
 import { COLOURS, bars, begin, chart, gauges, lines, number, rows } from './panels';
 
 const of = (columns: string) => `SELECT ${columns} FROM ${figures()}`;
@@ -69,24 +69,24 @@ export const engagement = () =>
     )
     .withPanel(
       lines(
-        { title: 'Readers over time, from surely to at most', says: 'The true figure lies between the lines.', defined: ['open_low', 'open_estimate', 'open_high'], unit: 'percentunit', width: 16 },
-        [series('rate_open_low AS "Surely read", rate_open_estimate AS "Estimate", rate_open_high AS "At most read"')],
+        { title: 'Readers over time, from surely to at most', says: 'Of the mail sent at each time, whenever it was read. The true figure lies in the shaded band.', defined: ['open_low', 'open_estimate', 'open_high'], unit: 'percentunit', width: 16 },
+        [rates('rate_open_low AS "Surely read", rate_open_estimate AS "Estimate", rate_open_high AS "At most read"')],
         { 'Surely read': COLOURS.human, Estimate: COLOURS.sent, 'At most read': COLOURS.unknown },
-      ),
+      ).overrideByName('At most read', [{ id: 'custom.fillBelowTo', value: 'Surely read' }]),
     )
     .withPanel(bars({ title: 'Opens over time', says: 'Every load of the pixel, by who made it. Nothing is left out here.', defined: ['opens.total', 'actor'], unit: 'hits' }, actors('opens'), ACTORS))
     .withPanel(bars({ title: 'Clicks over time', says: 'Every followed link, by who followed it. Nothing is left out here.', defined: ['click rate', 'actor'], unit: 'hits' }, actors('clicks'), ACTORS))
     .withPanel(
       lines(
-        { title: 'True against raw open rate', says: 'What other tools would report, what remains under “Leave out”, and what people surely opened.', defined: ['open rate', 'open_low', 'suppression'], unit: 'percentunit' },
-        [series('rate_open AS "Counted", rate_open_low AS "People"'), series('rate_open AS "Raw, machines included"', true)],
+        { title: 'True against raw open rate', says: 'Of the mail sent at each time, whenever it was read: what other tools would report, what remains under “Leave out”, and what people surely opened.', defined: ['open rate', 'open_low', 'suppression'], unit: 'percentunit' },
+        [rates('rate_open AS "Counted", rate_open_low AS "People"'), rates('rate_open AS "Raw, machines included"', true)],
         { People: COLOURS.human, Counted: COLOURS.sent, 'Raw, machines included': COLOURS.automated },
       ),
     )
     .withPanel(
       lines(
-        { title: 'True against raw click rate', says: 'What other tools would report, and what remains under “Leave out”.', defined: ['click rate', 'suppression'], unit: 'percentunit' },
-        [series('rate_click AS "Counted"'), series('rate_click AS "Raw, machines included"', true)],
+        { title: 'True against raw click rate', says: 'Of the mail sent at each time, whenever it was read: what other tools would report, and what remains under “Leave out”.', defined: ['click rate', 'suppression'], unit: 'percentunit' },
+        [rates('rate_click AS "Counted"'), rates('rate_click AS "Raw, machines included"', true)],
         { Counted: COLOURS.sent, 'Raw, machines included': COLOURS.automated },
       ),
     )

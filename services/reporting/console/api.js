@@ -24,7 +24,7 @@ export function forget() {
   sessionStorage.removeItem(CURRENT);
 }
 
-/** What the API refused, in its own words. */
+/** What the API refused, in its own words; status 0 where it can't be reached. */
 export class Refused extends Error {
   constructor(status, problem) {
     super(problem?.detail ?? `the API answered ${status}`);
@@ -35,8 +35,15 @@ export class Refused extends Error {
 async function ask(path, { key, method = 'GET', body, signal } = {}) {
   const headers = { authorization: `Bearer ${key ?? stored()[account()]}`, accept: 'application/json' };
   if (body) headers['content-type'] = 'application/json';
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit' });
-  const answer = await response.json().catch(() => undefined);
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit' });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Refused(0, { detail: 'the server can’t be reached' });
+  }
+  const plain = response.ok && response.headers.get('content-type')?.startsWith('text/plain');
+  const answer = await (plain ? response.text() : response.json()).catch(() => undefined);
   if (!response.ok) throw new Refused(response.status, answer);
   return answer;
 }
@@ -46,8 +53,12 @@ const own = (path) => `/v1/accounts/${encodeURIComponent(account())}/${path}`;
 /** Whether a key is one of the account. */
 export const tryKey = (name, key) => ask(`/v1/accounts/${encodeURIComponent(name)}/settings`, { key });
 
+/** The metrics of the process that answers, as text. */
+export const metrics = () => ask('/v1/metrics');
 export const settings = () => ask(own('settings'));
 export const saveSuppression = (suppress) => ask(own('settings'), { method: 'PUT', body: { suppress } });
+/** Puts a suspect unsubscribe out of force, or back. */
+export const reverse = (event, reversed) => ask(own(`unsubscribes/${encodeURIComponent(event)}/${reversed ? 'reverse' : 'restore'}`), { method: 'POST' });
 export const timeline = (message) => ask(own(`messages/${encodeURIComponent(message)}/timeline`));
 
 /** A report of the window and filters; each question is asked once, however many panels need its answer. */

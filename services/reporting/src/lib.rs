@@ -12,6 +12,7 @@ mod audit;
 mod auth;
 mod body;
 mod config;
+mod details;
 mod error;
 mod export;
 mod figures;

@@ -147,7 +147,7 @@ pub(crate) async fn visits(
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }
 
-fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Class]) -> Query {
+pub(crate) fn bound(query: Query, account: AccountNumber, window: &Window, suppress: &[Class]) -> Query {
     let suppress: Vec<&str> = suppress.iter().map(|class| class.as_str()).collect();
     query
         .param("account", account.0)

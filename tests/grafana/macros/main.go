@@ -1,6 +1,7 @@
 // Expands the macros of Grafana's ClickHouse plugin with the plugin's own code, for the dashboards' test.
 //
-// In and out, one JSON object a line: {"sql", "from_ms", "to_ms", "interval_ms"} becomes {"sql"} or {"error"}. The macro
+// In and out, one JSON object a line: {"sql", "from_ms", "to_ms", "interval_ms"} becomes {"sql"} or {"error"}; with "filters" it
+// is what the plugin's front end makes of the statement under these ad-hoc filters (frontend.go). The macro
 // functions are the plugin's (github.com/grafana/clickhouse-datasource/pkg/macros); finding them in a statement is the
 // library's that the plugin does it with today (grafana-plugin-sdk-go/data/sqlutil).
 package main
@@ -22,6 +23,8 @@ type question struct {
 	FromMs     int64  `json:"from_ms"`
 	ToMs       int64  `json:"to_ms"`
 	IntervalMs int64  `json:"interval_ms"`
+	// Ad-hoc filters; with them the macros stay as they are.
+	Filters []filter `json:"filters"`
 }
 
 type answer struct {
@@ -53,6 +56,20 @@ func main() {
 		var asked question
 		if err := json.Unmarshal(in.Bytes(), &asked); err != nil {
 			panic(err)
+		}
+		if len(asked.Filters) > 0 {
+			narrowed, err := frontEnd()
+			said := answer{}
+			if err == nil {
+				said.SQL, err = narrowed(asked.SQL, asked.Filters)
+			}
+			if err != nil {
+				said = answer{Error: err.Error()}
+			}
+			if err := out.Encode(said); err != nil {
+				panic(err)
+			}
+			continue
 		}
 		sql, err := sqlutil.Interpolate(&sqlutil.Query{
 			RawSQL:    asked.SQL,

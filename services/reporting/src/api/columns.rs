@@ -97,6 +97,65 @@ pub(super) const LATENCY: [Column; 6] = [
     column("slowest", Kind::Number, "/slowest"),
 ];
 
+/// Of machines.
+pub(super) const MACHINES: [Column; 12] = [
+    column("source", Kind::Text, "/source"),
+    column("recipient_domain", Kind::Text, "/recipient_domain"),
+    column("class", Kind::Text, "/class"),
+    column("hits", COUNT, "/hits"),
+    column("opens", COUNT, "/opens"),
+    column("clicks", COUNT, "/clicks"),
+    column("traps", COUNT, "/traps"),
+    column("messages", COUNT, "/messages"),
+    column("sources", COUNT, "/sources"),
+    column("recipient_domains", COUNT, "/recipient_domains"),
+    column("scanned_domains", COUNT, "/scanned_domains"),
+    column("seconds_after_median", Kind::Number, "/seconds_after_median"),
+];
+
+/// Of hits after delivery.
+pub(super) const AFTER_DELIVERY: [Column; 7] = [
+    column("from_seconds", COUNT, "/from_seconds"),
+    column("scanners", COUNT, "/scanners"),
+    column("apple", COUNT, "/apple"),
+    column("google", COUNT, "/google"),
+    column("other", COUNT, "/other"),
+    column("unknown", COUNT, "/unknown"),
+    column("human", COUNT, "/human"),
+];
+
+/// Of corrections.
+pub(super) const CORRECTIONS: [Column; 5] = [
+    column("first_actor", Kind::Text, "/first_actor"),
+    column("first_source", Kind::Text, "/first_source"),
+    column("actor", Kind::Text, "/actor"),
+    column("source", Kind::Text, "/source"),
+    column("hits", COUNT, "/hits"),
+];
+
+/// Of hours of the week.
+pub(super) const HOURS: [Column; 5] = [
+    column("weekday", COUNT, "/weekday"),
+    column("hour", COUNT, "/hour"),
+    column("human", COUNT, "/human"),
+    column("automated", COUNT, "/automated"),
+    column("unknown", COUNT, "/unknown"),
+];
+
+/// Of refusals.
+pub(super) const REFUSALS: [Column; 6] = [
+    column("bounce_class", Kind::Text, "/bounce_class"),
+    column("bounce_reason", Kind::Text, "/bounce_reason"),
+    column("enhanced_code", Kind::Text, "/enhanced_code"),
+    column("smtp_code", COUNT, "/smtp_code"),
+    column("messages", COUNT, "/messages"),
+    column("recipient_domains", COUNT, "/recipient_domains"),
+];
+
+/// Of times to delivery.
+pub(super) const DELIVERY_TIMES: [Column; 2] =
+    [column("from_seconds", COUNT, "/from_seconds"), column("messages", COUNT, "/messages")];
+
 /// Of a breakdown; its first column is named after what is grouped by.
 pub(super) fn breakdown(by: By) -> Vec<Column> {
     let key = column(by.as_str(), Kind::Text, "/key");

@@ -17,20 +17,35 @@ const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
+const DATA: &str = "application/json";
+const TEXT: &str = "text/markdown; charset=utf-8";
+
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 23] = [
     ("/", HTML, include_str!("../../console/index.html")),
     ("/console/console.css", STYLE, include_str!("../../console/console.css")),
     ("/console/icon.svg", "image/svg+xml", include_str!("../../console/icon.svg")),
     ("/console/main.js", SCRIPT, include_str!("../../console/main.js")),
     ("/console/api.js", SCRIPT, include_str!("../../console/api.js")),
+    ("/console/campaign.js", SCRIPT, include_str!("../../console/campaign.js")),
     ("/console/charts.js", SCRIPT, include_str!("../../console/charts.js")),
+    ("/console/definitions.js", SCRIPT, include_str!("../../console/definitions.js")),
+    ("/console/deliverability.js", SCRIPT, include_str!("../../console/deliverability.js")),
     ("/console/dom.js", SCRIPT, include_str!("../../console/dom.js")),
+    ("/console/engagement.js", SCRIPT, include_str!("../../console/engagement.js")),
+    ("/console/filters.js", SCRIPT, include_str!("../../console/filters.js")),
     ("/console/message.js", SCRIPT, include_str!("../../console/message.js")),
+    ("/console/names.js", SCRIPT, include_str!("../../console/names.js")),
     ("/console/panels.js", SCRIPT, include_str!("../../console/panels.js")),
-    ("/console/views.js", SCRIPT, include_str!("../../console/views.js")),
+    ("/console/pipeline.js", SCRIPT, include_str!("../../console/pipeline.js")),
+    ("/console/scanners.js", SCRIPT, include_str!("../../console/scanners.js")),
     ("/console/uplot.js", SCRIPT, include_str!("../../console/vendor/uplot.js")),
     ("/console/uplot.css", STYLE, include_str!("../../console/vendor/uplot.css")),
+    // What figures mean and what ids are called, from where everybody else reads it.
+    ("/console/metrics.md", TEXT, include_str!("../../../../schema/metrics.md")),
+    ("/console/sources.json", DATA, include_str!("../../../../schema/sources.json")),
+    ("/console/mailbox-providers.json", DATA, include_str!("../../../../schema/mailbox-providers.json")),
+    ("/console/bounce-reasons.json", DATA, include_str!("../../../../schema/bounce-reasons.json")),
 ];
 
 /// The page and its files.

@@ -6,10 +6,12 @@ mod answer;
 mod asked;
 mod columns;
 mod console;
+mod details;
 mod events;
 mod export;
 mod latency;
 mod links;
+mod metrics;
 mod observe;
 mod parquet;
 mod reports;
@@ -85,6 +87,13 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(reports::breakdown))
         .routes(routes!(latency::latency))
         .routes(routes!(visits::visits))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(details::machines))
+        .routes(routes!(details::after_delivery))
+        .routes(routes!(details::corrections))
+        .routes(routes!(details::hours))
+        .routes(routes!(details::refusals))
+        .routes(routes!(details::delivery_times))
         .routes(routes!(reports::timeline))
         .routes(routes!(unsubscribes::list_unsubscribes))
         .routes(routes!(unsubscribes::reverse_unsubscribe))

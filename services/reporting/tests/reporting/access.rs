@@ -19,6 +19,8 @@ fn requests(account: &str) -> Vec<(Method, String, Option<String>, Vec<Scope>)> 
     vec![
         (Method::GET, path("/reports/summary"), None, reading.clone()),
         (Method::GET, path("/reports/breakdown?by=source"), None, reading.clone()),
+        (Method::GET, path("/reports/machines"), None, reading.clone()),
+        (Method::GET, path("/reports/corrections"), None, reading.clone()),
         (Method::GET, path("/messages/m/timeline"), None, reading),
         (Method::POST, path("/events"), Some(line.to_owned()), writing.clone()),
         (Method::POST, path("/links"), Some(mail), writing.clone()),
@@ -59,6 +61,10 @@ async fn each_request_needs_its_scope() {
         }
     }
     let reader = world.key(&[Scope::ReportsRead]).await;
+    let (status, _) = problem(world.send(Method::GET, "/v1/metrics", Some(&reader), None).await).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let shown = world.get("/v1/metrics").await.text().await.unwrap();
+    assert!(shown.contains("trueopen_reporting_requests_total{"), "{shown}");
     let body = json!({"id": "new"}).to_string();
     let (status, _) =
         problem(world.send(Method::POST, "/v1/accounts", Some(&reader), Some(body)).await).await;
@@ -73,6 +79,7 @@ async fn without_a_known_key_nothing_is_told() {
     world.directory.refresh(&world.accounts).await.unwrap();
     let mut all = requests("demo");
     all.push((Method::GET, "/v1/accounts".to_owned(), None, vec![]));
+    all.push((Method::GET, "/v1/metrics".to_owned(), None, vec![]));
     for (method, path, body, _) in all {
         for key in [None, Some("to_wrong"), Some(""), Some("' OR 1=1 --"), Some(secret.as_str())] {
             let response = world.send(method.clone(), &path, key, body.clone()).await;

@@ -5,6 +5,7 @@
 mod access;
 mod dashboards;
 mod delivery;
+mod details;
 mod documents;
 mod export;
 mod facts;

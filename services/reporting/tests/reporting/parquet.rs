@@ -76,6 +76,12 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
         "reports/timeseries?interval=hour&tz=Asia/Kathmandu&",
         "reports/latency?by=mailbox_provider&",
         "reports/visits?",
+        "reports/machines?by=both&",
+        "reports/after-delivery?",
+        "reports/corrections?",
+        "reports/hours?tz=Asia/Kathmandu&",
+        "reports/refusals?",
+        "reports/delivery-times?",
         "events?limit=10000&",
         "events?limit=all&",
         // Nothing at all is a table too.

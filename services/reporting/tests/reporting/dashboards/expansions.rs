@@ -1,5 +1,6 @@
 //! The plugin's back-end macros. `tests/grafana/expansions.ndjson` is what the plugin's own code made of the statements; the
-//! test below compares it where Go is. After a change of the dashboards delete it and run with `UPDATE_EXPANSIONS=1`.
+//! test below compares it where Go is. After a change of the dashboards delete it and run with `UPDATE_EXPANSIONS=1`. The same
+//! holds of `tests/grafana/narrowed.ndjson`: what the plugin's own front end makes of statements under an ad-hoc filter.
 
 use super::{FROM, INTERVAL, TO};
 use crate::seed::seed;
@@ -15,35 +16,62 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/grafana")
 }
 
-static KNOWN: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(|| {
-    let text = std::fs::read_to_string(folder().join(FILE)).unwrap_or_default();
+/// What is known of a file: what was asked, and what came of it.
+type Known = Mutex<BTreeMap<String, String>>;
+static KNOWN: LazyLock<Known> = LazyLock::new(|| read(FILE));
+const FILE: &str = "expansions.ndjson";
+static NARROWED: LazyLock<Known> = LazyLock::new(|| read(NARROWED_FILE));
+const NARROWED_FILE: &str = "narrowed.ndjson";
+
+fn read(file: &str) -> Known {
+    let text = std::fs::read_to_string(folder().join(file)).unwrap_or_default();
     let line = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         (line["sql"].as_str().unwrap().to_owned(), line["expanded"].as_str().unwrap().to_owned())
     };
     Mutex::new(text.lines().map(line).collect())
-});
-const FILE: &str = "expansions.ndjson";
+}
+
+/// What came of a question: from the file, or from the plugin's code where the file is to be brought up to date.
+fn known(all: &Known, file: &str, asked: &str, question: Value) -> String {
+    let mut all = all.lock().unwrap();
+    if let Some(known) = all.get(asked) {
+        return known.clone();
+    }
+    assert!(
+        std::env::var_os("UPDATE_EXPANSIONS").is_some(),
+        "{file} does not have this statement; UPDATE_EXPANSIONS=1 with Go adds it\n{asked}"
+    );
+    let made = by_plugin(&[question]).expect("UPDATE_EXPANSIONS needs Go").remove(0);
+    all.insert(asked.to_owned(), made.clone());
+    let lines = all.iter().map(|(sql, expanded)| format!("{}\n", json!({"sql": sql, "expanded": expanded})));
+    std::fs::write(folder().join(file), lines.collect::<String>()).unwrap();
+    made
+}
+
+fn question(statement: &str) -> Value {
+    json!({"sql": statement, "from_ms": FROM, "to_ms": TO, "interval_ms": INTERVAL})
+}
+
+/// A statement under one ad-hoc filter, `key = value`, before variables and macros are expanded.
+pub(super) fn narrowed(statement: &str, key: &str, value: &str) -> String {
+    let asked = format!("{key} = {value}\n{statement}");
+    known(&NARROWED, NARROWED_FILE, &asked, narrowing(&asked))
+}
+
+/// The question of a line of the file.
+fn narrowing(asked: &str) -> Value {
+    let (filter, statement) = asked.split_once('\n').unwrap();
+    let (key, value) = filter.split_once(" = ").unwrap();
+    json!({"sql": statement, "filters": [{"key": key, "operator": "=", "value": value, "condition": ""}]})
+}
 
 /// A statement without macros. One that has none is itself.
 pub(super) fn expanded(statement: &str) -> String {
     if !statement.contains("$__") {
         return statement.to_owned();
     }
-    let mut known = KNOWN.lock().unwrap();
-    if let Some(expanded) = known.get(statement) {
-        return expanded.clone();
-    }
-    assert!(
-        std::env::var_os("UPDATE_EXPANSIONS").is_some(),
-        "{FILE} does not have this statement; UPDATE_EXPANSIONS=1 with Go adds it\n{statement}"
-    );
-    let expanded = by_plugin(&[statement.to_owned()]).expect("UPDATE_EXPANSIONS needs Go").remove(0);
-    known.insert(statement.to_owned(), expanded.clone());
-    let lines =
-        known.iter().map(|(sql, expanded)| format!("{}\n", json!({"sql": sql, "expanded": expanded})));
-    std::fs::write(folder().join(FILE), lines.collect::<String>()).unwrap();
-    expanded
+    known(&KNOWN, FILE, statement, question(statement))
 }
 
 /// The plugin's code as a program, built once; `None`, with a line that says why, where it can't be had.
@@ -64,16 +92,21 @@ static PLUGIN: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     None
 });
 
-/// What the plugin's code makes of statements.
-fn by_plugin(statements: &[String]) -> Option<Vec<String>> {
-    let mut go = Command::new(PLUGIN.as_ref()?).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+/// Where the plugin's sources lie, its front end among them.
+fn source() -> String {
+    let plugin =
+        ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/grafana/clickhouse-datasource"];
+    let found = Command::new("go").args(plugin).current_dir(folder().join("macros")).output().unwrap();
+    String::from_utf8(found.stdout).unwrap().trim().to_owned()
+}
+
+/// What the plugin's code makes of each question.
+fn by_plugin(questions: &[Value]) -> Option<Vec<String>> {
+    let mut go = Command::new(PLUGIN.as_ref()?);
+    go.env("PLUGIN_SOURCE", source()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut go = go.spawn().unwrap();
     let mut input = go.stdin.take().unwrap();
-    let lines: String = statements
-        .iter()
-        .map(|sql| {
-            format!("{}\n", json!({"sql": sql, "from_ms": FROM, "to_ms": TO, "interval_ms": INTERVAL}))
-        })
-        .collect();
+    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
     let output = go.wait_with_output().unwrap();
     let _ = writer.join();
@@ -88,14 +121,19 @@ fn by_plugin(statements: &[String]) -> Option<Vec<String>> {
 
 #[test]
 fn the_checked_in_expansions_are_what_the_plugins_code_makes() {
-    let known = KNOWN.lock().unwrap().clone();
-    assert!(known.len() > 20, "{FILE} has {} lines", known.len());
-    let statements: Vec<_> = known.keys().cloned().collect();
-    let Some(made) = by_plugin(&statements) else { return };
-    for (statement, made) in statements.iter().zip(made) {
-        assert_eq!(known[statement], made);
-        assert!(!made.contains("$__"), "{made}");
+    let (expanded, narrowed) = (KNOWN.lock().unwrap().clone(), NARROWED.lock().unwrap().clone());
+    assert!(expanded.len() > 20, "{FILE} has {} lines", expanded.len());
+    assert!(narrowed.len() > 20, "{NARROWED_FILE} has {} lines", narrowed.len());
+    let questions: Vec<_> = expanded
+        .keys()
+        .map(|statement| question(statement))
+        .chain(narrowed.keys().map(|asked| narrowing(asked)))
+        .collect();
+    let Some(made) = by_plugin(&questions) else { return };
+    for (known, made) in expanded.values().chain(narrowed.values()).zip(&made) {
+        assert_eq!(known, made);
     }
+    assert!(made.iter().take(expanded.len()).all(|made| !made.contains("$__")));
 }
 
 /// The one published Go module of the plugin is of its version 1; versions since 4 write times in another way. Both ways

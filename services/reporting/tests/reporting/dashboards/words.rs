@@ -46,6 +46,20 @@ fn every_panel_has_a_title_a_unit_and_a_definition_in_metrics_md() {
     }
 }
 
+/// Google and Yahoo want complaints under 0.1 %, and act on 0.3 %.
+#[test]
+fn complaints_turn_orange_at_one_in_a_thousand_and_red_at_three() {
+    let deliverability =
+        grafana::all().into_iter().find(|dashboard| dashboard.name == "deliverability").unwrap();
+    let panel = deliverability.panel("Called spam");
+    let steps = panel.0["fieldConfig"]["defaults"]["thresholds"]["steps"].as_array().unwrap();
+    let steps: Vec<_> =
+        steps.iter().map(|step| (step["value"].as_f64(), step["color"].as_str().unwrap())).collect();
+    assert_eq!(steps, [(None, "green"), (Some(0.001), "orange"), (Some(0.003), "red")]);
+    let over_time = deliverability.panel("Complaint rate over time");
+    assert!(over_time.statements()[0].contains("0.001 AS \"Wanted\", 0.003 AS \"Acted on\""));
+}
+
 #[test]
 fn every_report_has_the_variables_that_its_statements_name() {
     for dashboard in grafana::all() {

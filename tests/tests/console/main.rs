@@ -1,14 +1,17 @@
 //! The page at `/`, in a real browser over a running system with a simulated campaign: what it shows is what the API says, it
-//! asks nobody else, and the console of the browser stays quiet.
+//! has every panel that Grafana's dashboards have, it asks nobody else, the console of the browser stays quiet, and it can be
+//! read on a phone, in the dark, and by who can't see it (`look.js`).
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 use acceptance::{Api, System, wait_until};
+use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::network::EventRequestWillBeSent;
 use chromiumoxide::cdp::js_protocol::runtime::{EventConsoleApiCalled, EventExceptionThrown};
 use chromiumoxide::{Browser, BrowserConfig, Page};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +45,44 @@ async fn choose(page: &Page, list: &str, value: &str) {
     assert_eq!(evaluate(page, &script).await, json!(value));
 }
 
+/// The titles of a dashboard's panels.
+fn titles(dashboard: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../dashboards/grafana/{dashboard}.json"));
+    let dashboard: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    panels.iter().map(|panel| panel["title"].as_str().unwrap().to_owned()).collect()
+}
+
+/// That a view has every panel of its dashboard, and that none of them is empty or still waits.
+async fn has_the_panels_of(page: &Page, dashboard: &str, empty: &[&str]) {
+    let script = "Object.fromEntries([...document.querySelectorAll('[data-panel]')].map((node) =>
+        [node.dataset.panel, node.querySelector('.empty, .waiting, [aria-busy]')?.textContent ?? '']))";
+    let shown = evaluate(page, script).await;
+    for title in titles(dashboard) {
+        let inside = shown.get(&title).unwrap_or_else(|| panic!("{dashboard}: no panel {title}: {shown}"));
+        assert!(inside == "" || empty.contains(&title.as_str()), "{dashboard}: {title} shows {inside}");
+    }
+}
+
+/// That `look.js` complains of nothing, at a width and in a theme.
+async fn can_be_read(page: &Page, view: &str, width: i64, theme: &str) {
+    let size = SetDeviceMetricsOverrideParams::new(width, 844, 1.0, width < 600);
+    page.execute(size).await.unwrap();
+    evaluate(
+        page,
+        &format!(
+            "{{ document.documentElement.dataset.theme = '{theme}';
+             document.querySelectorAll('details').forEach((one) => one.open = true);
+             const fold = document.getElementById('fold');
+             if (fold.checkVisibility() && fold.ariaExpanded !== 'true') fold.click(); }}"
+        ),
+    )
+    .await;
+    // Charts follow the width a frame later.
+    let complaints = async || json!([view, evaluate(page, include_str!("look.js")).await]);
+    wait_until(complaints, |said| said[1] == json!([])).await;
+}
+
 async fn open(page: &Page, view: &str) {
     evaluate(page, &format!("location.hash = '{view}'")).await;
 }
@@ -67,6 +108,43 @@ async fn compare(page: &Page, api: &Api, view: &str, suppress: &str) -> Value {
     }
     assert!(compared >= 4, "{view} has {compared} figures: {shown}");
     shown
+}
+
+/// The filter by provider, and what is said when the API can't answer.
+async fn narrow_and_fail(page: &Page, api: &Api) {
+    open(page, "deliverability").await;
+    figures(page, "deliverability").await;
+    let offered =
+        || evaluate(page, "[...document.getElementById('one-provider').options].map((one) => one.value)");
+    wait_until(offered, |names| names.as_array().unwrap().contains(&json!("gmail"))).await;
+    choose(page, "one-provider", "gmail").await;
+    let shown = figures(page, "deliverability").await;
+    let said = api.json("/v1/accounts/demo/reports/summary?mailbox_provider=gmail").await;
+    assert_eq!((&shown["sent"], &shown["deferred"]), (&said["sent"], &said["deferred"]));
+    assert!(said["sent"].as_u64() > Some(0));
+    evaluate(
+        page,
+        "window.asked = window.fetch; window.fetch = async (path, more) => (String(path).includes('/reports/')
+            ? new Response(JSON.stringify({ detail: 'the database is not available' }), { status: 503 }) : window.asked(path, more));",
+    )
+    .await;
+    choose(page, "one-provider", "").await;
+    let trouble = || evaluate(page, "document.querySelector('[role=alert]')?.textContent ?? ''");
+    let text = wait_until(trouble, |text| text.as_str().unwrap().contains("Try again")).await;
+    assert!(text.as_str().unwrap().contains("the database is not available"), "{text}");
+    can_be_read(page, "deliverability", 390, "light").await;
+    // The database is back.
+    evaluate(page, "window.fetch = window.asked; document.querySelector('[role=alert] button').click()")
+        .await;
+    let quiet = || {
+        evaluate(
+            page,
+            "[document.querySelectorAll('[role=alert], .waiting').length, document.getElementById('content').className]",
+        )
+    };
+    wait_until(quiet, |state| *state == json!([0, ""])).await;
+    let size = SetDeviceMetricsOverrideParams::new(1280, 900, 1.0, false);
+    page.execute(size).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,14 +240,30 @@ async fn the_console_shows_what_the_api_says_and_asks_nobody_else() {
     wait_until(switched, |value| *value == json!("account")).await;
     compare(&page, &api, "engagement", "account").await;
 
-    for view in ["deliverability", "campaign", "scanners"] {
+    // Few mails: no estimate, maybe no unsubscribe to look at. What must be there is.
+    let few = ["Unsubscribes to look at", "Judged again", "Why mail bounced"];
+    for view in ["engagement", "deliverability", "campaign", "scanners"] {
         open(&page, view).await;
         if view == "scanners" {
-            figures(&page, view).await;
+            let shown = figures(&page, view).await;
+            let machines = api.json("/v1/accounts/demo/reports/machines").await;
+            assert_eq!(shown["machines.hits"], machines["rows"][0]["hits"]);
         } else {
             compare(&page, &api, view, "account").await;
         }
+        has_the_panels_of(&page, view, &few).await;
+        for (width, theme) in [(390, "light"), (1280, "dark"), (1280, "light")] {
+            can_be_read(&page, view, width, theme).await;
+        }
     }
+    // It does complain.
+    let wrong = "{ const line = document.createElement('p'); line.textContent = 'wrong';
+        Object.assign(line.style, { width: '3000px', color: '#ddd', fontSize: '9px' });
+        document.querySelector('main').append(line, document.createElement('button')); }";
+    evaluate(&page, wrong).await;
+    let complaints = evaluate(&page, include_str!("look.js")).await;
+    assert!(complaints.as_array().unwrap().len() >= 4, "{complaints}");
+    narrow_and_fail(&page, &api).await;
     open(&page, "message").await;
     let field = || evaluate(&page, "!!document.getElementById('message')");
     wait_until(field, |there| *there == json!(true)).await;
@@ -178,6 +272,37 @@ async fn the_console_shows_what_the_api_says_and_asks_nobody_else() {
     let said = api.timeline("sim-1-1").await.json::<Value>().await.unwrap();
     let lines = || evaluate(&page, "document.querySelectorAll('.timeline > li').length");
     wait_until(lines, |lines| lines.as_u64() == Some(said["events"].as_array().unwrap().len() as u64)).await;
+    has_the_panels_of(&page, "message", &["Every verdict there ever was"]).await;
+    can_be_read(&page, "message", 390, "light").await;
+    open(&page, "pipeline").await;
+    // What has not happened in a quiet process is said to be nothing.
+    let quiet = [
+        "Waiting for Kafka",
+        "Errors of the API",
+        "Requests that are no hit",
+        "Hits",
+        "Verdicts",
+        "Rows stored",
+        "How fast readers are answered",
+        "How long the disk takes",
+        "Oldest record that waits",
+    ];
+    let told = || {
+        evaluate(
+            &page,
+            "[document.querySelectorAll('[data-panel=\"How fast reports are\"] .spark').length === 1, document.querySelectorAll('.waiting').length]",
+        )
+    };
+    wait_until(told, |state| *state == json!([true, 0])).await;
+    has_the_panels_of(&page, "pipeline", &quiet).await;
+    let lost = "document.querySelector('[data-panel=\"Hits lost\"] [data-value]').dataset.value";
+    assert_eq!(evaluate(&page, lost).await, json!("0"));
+    can_be_read(&page, "pipeline", 390, "light").await;
+    open(&page, "definitions").await;
+    let defined = || evaluate(&page, "document.querySelector('.definitions')?.innerText ?? ''");
+    wait_until(defined, |text| text.as_str().unwrap().contains("what the readers we can see say of all"))
+        .await;
+    can_be_read(&page, "definitions", 390, "dark").await;
 
     assert_eq!(heard.lock().unwrap().clone(), [""; 0], "the browser's console is quiet");
     let urls = asked.lock().unwrap().clone();

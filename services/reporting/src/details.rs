@@ -1,0 +1,208 @@
+//! The reports behind the dashboards' details: who came and when, what was judged again, why mail was refused, how long it
+//! took. Each is one view and the shape of its rows; what the figures mean stands in `metrics.md`.
+
+use crate::problem::Problem;
+use crate::query::bound;
+use crate::window::Window;
+use clickhouse::{Client, RowOwned, RowRead};
+use engagement::AccountNumber;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A kind of row, and the statement that asks for it.
+pub(crate) trait Detail: RowOwned + RowRead + Serialize + Send + Sync {
+    /// The statement, with the window's and the report's own parameters and `most` to be bound.
+    const STATEMENT: &'static str;
+}
+
+/// A statement over a view of the window and filters; `$more` are the view's further parameters.
+macro_rules! statement {
+    ($columns:literal, $view:literal, $more:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $view,
+            "(account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
+              campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+              mailbox_provider = {mailbox_provider: String}",
+            $more,
+            ") ORDER BY ",
+            $order,
+            " LIMIT {most: UInt64}"
+        )
+    };
+}
+
+/// The rows of a report; one more than `most` where there are more. `more` are the report's own parameters.
+pub(crate) async fn rows<T: Detail>(
+    client: &Client,
+    account: AccountNumber,
+    window: &Window,
+    more: &[(&str, &str)],
+    most: u32,
+) -> Result<Vec<T>, Problem> {
+    let query = bound(client.query(T::STATEMENT), account, window, &[]);
+    let query = more.iter().fold(query, |query, (name, value)| query.param(name, value));
+    Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
+}
+
+/// The hits of machines: of all, of each, of each domain, or of each pair.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct MachineRow {
+    /// The automated source; empty where it is not grouped by.
+    source: String,
+    /// The domain of the recipients; empty where it is not grouped by, and for messages without one.
+    recipient_domain: String,
+    /// The suppression class of the source: apple, google, scanners or other; empty where source is not grouped by.
+    class: String,
+    /// Requests of every kind.
+    hits: u64,
+    /// Loads of the pixel.
+    opens: u64,
+    /// Followed links.
+    clicks: u64,
+    /// Followed links that no reader can see.
+    traps: u64,
+    /// Messages that were looked at.
+    messages: u64,
+    /// How many sources there are in the group.
+    sources: u64,
+    /// How many domains there are in the group.
+    recipient_domains: u64,
+    /// How many domains there are whose mail a gateway looked at.
+    scanned_domains: u64,
+    /// The median of the seconds from delivery to the hit.
+    seconds_after_median: f64,
+}
+
+impl Detail for MachineRow {
+    const STATEMENT: &'static str = statement!(
+        "?fields",
+        "report_machine_groups",
+        ", by = {by: String}",
+        "hits DESC, source, recipient_domain"
+    );
+}
+
+/// Hits of every kind in a span of time after delivery.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AfterDeliveryRow {
+    /// Where the span begins, in seconds: 0, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400 or 604800. It ends where the
+    /// next one of these begins.
+    from_seconds: u32,
+    /// By gateways and what clicks like them.
+    scanners: u64,
+    /// By Apple's prefetch.
+    apple: u64,
+    /// By Google's prefetch.
+    google: u64,
+    /// By other machines.
+    other: u64,
+    /// By nobody knows whom.
+    unknown: u64,
+    /// By people.
+    human: u64,
+}
+
+impl Detail for AfterDeliveryRow {
+    const STATEMENT: &'static str = statement!(
+        "toUInt32(from_seconds) AS from_seconds, scanners, apple, google, other, of_unknown AS unknown, human",
+        "report_after_delivery",
+        "",
+        "from_seconds"
+    );
+}
+
+/// Hits whose verdict was revised, by what was said first and what is said now.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct CorrectionRow {
+    /// Who was said to have made them first: human, automated or unknown.
+    first_actor: String,
+    /// The source that was named first.
+    first_source: String,
+    /// Who is said to have made them now.
+    actor: String,
+    /// The source that is named now.
+    source: String,
+    /// How many hits. Where who and source stayed, reasons were added.
+    hits: u64,
+}
+
+impl Detail for CorrectionRow {
+    const STATEMENT: &'static str = statement!(
+        "?fields",
+        "report_corrections",
+        "",
+        "first_actor != actor DESC, hits DESC, first_actor, first_source, actor, source"
+    );
+}
+
+/// Opens and clicks in one hour of the week.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct HourRow {
+    /// The day of the week, Monday as 1.
+    weekday: u8,
+    /// The hour of the day, from 0.
+    hour: u8,
+    /// By people.
+    human: u64,
+    /// By machines.
+    automated: u64,
+    /// By nobody knows whom.
+    unknown: u64,
+}
+
+impl Detail for HourRow {
+    const STATEMENT: &'static str = statement!(
+        "weekday, hour, human, automated, of_unknown AS unknown",
+        "report_hours",
+        ", zone = {zone: String}",
+        "weekday, hour"
+    );
+}
+
+/// Messages that were refused for good, by each one's last refusal.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RefusalRow {
+    /// hard, soft, block or undetermined.
+    bounce_class: String,
+    /// The finer reason.
+    bounce_reason: String,
+    /// The enhanced code, such as 5.1.1; empty where none was told.
+    enhanced_code: String,
+    /// The SMTP code; 0 where none was told.
+    smtp_code: u16,
+    /// How many messages.
+    messages: u64,
+    /// Of how many domains.
+    recipient_domains: u64,
+}
+
+impl Detail for RefusalRow {
+    const STATEMENT: &'static str = statement!(
+        "?fields",
+        "report_refusals",
+        "",
+        "messages DESC, bounce_class, bounce_reason, enhanced_code, smtp_code"
+    );
+}
+
+/// Messages by how long they took from sent to delivered.
+#[derive(Debug, Clone, clickhouse::Row, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeliveryTimeRow {
+    /// Where the span begins, in seconds: 0, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400 or 604800. It ends where the
+    /// next one of these begins.
+    from_seconds: u32,
+    /// How many messages.
+    messages: u64,
+}
+
+impl Detail for DeliveryTimeRow {
+    const STATEMENT: &'static str = statement!(
+        "toUInt32(from_seconds) AS from_seconds, messages",
+        "report_delivery_spans",
+        "",
+        "from_seconds"
+    );
+}
