@@ -13,7 +13,7 @@ use woothee::parser::Parser;
 #[derive(Debug)]
 pub struct Agent {
     text: Box<str>,
-    number: u64,
+    number: OnceLock<u64>,
     /// Which signatures it was read by.
     read_by: u64,
     /// The places of those that it shows, whatever the endpoint, in the order of the files.
@@ -47,7 +47,7 @@ impl Agent {
     pub(crate) fn read(text: &str, signatures: &Signatures) -> Self {
         Self {
             text: text.into(),
-            number: Self::number_of(text),
+            number: OnceLock::new(),
             read_by: signatures.number(),
             shown: signatures.shown_by(text),
             says: OnceLock::new(),
@@ -75,7 +75,7 @@ impl Agent {
 
     /// The same of this agent.
     pub(crate) fn number(&self) -> u64 {
-        self.number
+        *self.number.get_or_init(|| Self::number_of(&self.text))
     }
 
     /// Whether it was read by these signatures. What others read says nothing here.
