@@ -1,11 +1,62 @@
 //! The classifier's metrics. Consumed = classified + dead-lettered + repeated, counted once their records are durable; corrections
 //! are counted beside that.
 
+use engagement::sources;
 use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, register_histogram, register_int_counter,
     register_int_counter_vec, register_int_gauge,
 };
 use std::sync::LazyLock;
+
+/// Why a topic may refuse for now.
+const REFUSALS: [&str; 3] = ["full", "busy", "disabled"];
+
+/// Makes the first stage's counters with every label that they can have, so that they are there before they count.
+pub(crate) fn prepare_stage() {
+    for reason in ["undecodable", "malformed", "newer", "too_large"] {
+        DEAD_LETTERED.with_label_values(&[reason]);
+    }
+    for source in sources::all() {
+        VERDICTS.with_label_values(&[source.actor.as_str(), &source.id]);
+    }
+    for topic in ["classified", "dead_letter", "neighbours", "raw"] {
+        REFUSALS.iter().for_each(|reason| drop(RETRIES.with_label_values(&[topic, reason])));
+    }
+    for counter in [
+        &CONSUMED,
+        &CLASSIFIED,
+        &CUT,
+        &READ_RETRIES,
+        &CORRECTIONS,
+        &CORRECTIONS_SET_ASIDE,
+        &REPEATED,
+        &LATE,
+        &RECLASSIFIED,
+        &CROWDED_OUT,
+        &FORGOTTEN,
+        &SIGNALS_UNREADABLE,
+        &SIGNALS_UNMATCHED,
+    ] {
+        LazyLock::force(counter);
+    }
+    for gauge in [&LAG, &LIVE] {
+        LazyLock::force(gauge);
+    }
+}
+
+/// The same for the second stage.
+pub(crate) fn prepare_compare() {
+    for outcome in ["compared", "late", "dead_lettered"] {
+        NEIGHBOURS.with_label_values(&[outcome]);
+    }
+    REFUSALS.iter().for_each(|reason| drop(RETRIES.with_label_values(&["signals", reason])));
+    for counter in [&NEIGHBOURS_CROWDED_OUT, &NEIGHBOURS_FOLDED, &SIGNALS] {
+        LazyLock::force(counter);
+    }
+    for gauge in [&COMPARE_LAG, &NEIGHBOURS_HELD] {
+        LazyLock::force(gauge);
+    }
+}
 
 /// Records taken from the raw topic whose outcome is durable.
 pub(crate) static CONSUMED: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -165,6 +216,15 @@ pub(crate) static NEIGHBOURS: LazyLock<IntCounterVec> = LazyLock::new(|| {
         "trueopen_classifier_neighbour_records_total",
         "neighbour records that were dealt with, those read back at a start again, by outcome (compared, late, dead_lettered)",
         &["outcome"]
+    )
+    .expect("the name is registered once")
+});
+
+/// Neighbour records that wait to be compared.
+pub(crate) static COMPARE_LAG: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "trueopen_classifier_compare_lag_records",
+        "neighbour records that wait for the second stage, which compares hits of different messages"
     )
     .expect("the name is registered once")
 });

@@ -175,6 +175,7 @@ impl Classifier {
     /// # Errors
     /// [`StageError::Position`] when the raw, the classified, the delivery or the signals topic has no such consumer group.
     pub fn build(config: Config, topics: Topics, ruleset: impl Into<InForce>) -> Result<Self, StageError> {
+        metrics::prepare_stage();
         let (revisions, asks) = Revisions::channel();
         Ok(Self {
             revisions,

@@ -194,6 +194,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Notes that a consumer has read everything before `sequence`, though it would begin further back after a restart:
+    /// what it commits stays where it is, and what counts as unread begins here. `u64::MAX` says that it waits for nothing.
+    /// It is forgotten with the process.
+    pub fn note_read(&self, name: &str, sequence: u64) {
+        self.handle.shared.positions.note_read(name, sequence);
+    }
+
     /// The longest record that is taken.
     pub fn max_record_bytes(&self) -> usize {
         // The format's length has 32 bits.

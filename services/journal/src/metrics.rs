@@ -47,9 +47,9 @@ gauges! {
     SEGMENTS = "trueopen_journal_segments", "Segment files", &["journal"];
     WRITABLE = "trueopen_journal_writable", "1 when appends are taken, else 0", &["journal"];
     UNREAD_AGE = "trueopen_journal_oldest_unread_age_seconds",
-        "Age of the oldest record that a consumer has not committed, 0 when there is none, exact to a second",
+        "Age of the oldest record that a consumer has not dealt with, 0 when there is none, exact to a second, what it would read again after a restart is not in it",
         &["journal", "consumer"];
-    UNREAD = "trueopen_journal_unread_records", "Records that a consumer has not committed", &["journal", "consumer"];
+    UNREAD = "trueopen_journal_unread_records", "Records that a consumer has not dealt with", &["journal", "consumer"];
 }
 
 static SYNC: LazyLock<HistogramVec> = LazyLock::new(|| {

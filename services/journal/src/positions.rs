@@ -20,6 +20,8 @@ struct Position {
     registered: bool,
     committed: Option<u64>,
     on_disk: Option<u64>,
+    /// What it has dealt with in this life, where that is further than where it would begin again.
+    read: Option<u64>,
 }
 
 /// All positions of one journal.
@@ -55,7 +57,7 @@ impl Positions {
             if believed.is_none() {
                 lost += 1;
             }
-            entries.insert(name, Position { registered: false, committed: believed, on_disk: believed });
+            entries.insert(name, Position { committed: believed, on_disk: believed, ..Position::default() });
         }
         for name in consumers {
             entries.entry(name.clone()).or_default().registered = true;
@@ -79,11 +81,19 @@ impl Positions {
         }
     }
 
-    /// Every registered consumer with its position; one without a position stands at 0.
-    pub(crate) fn registered(&self) -> Vec<(String, u64)> {
+    /// Notes how far a registered consumer has read in this life, whatever it commits. Nothing waits for that.
+    pub(crate) fn note_read(&self, name: &str, sequence: u64) {
+        if let Some(position) = self.lock().get_mut(name) {
+            position.read = Some(sequence);
+        }
+    }
+
+    /// Every registered consumer with what it has dealt with; one that has no position has dealt with nothing.
+    pub(crate) fn dealt_with(&self) -> Vec<(String, u64)> {
         let entries = self.lock();
         let registered = entries.iter().filter(|(_, position)| position.registered);
-        registered.map(|(name, position)| (name.clone(), position.committed.unwrap_or(0))).collect()
+        let furthest = |position: &Position| position.committed.max(position.read).unwrap_or(0);
+        registered.map(|(name, position)| (name.clone(), furthest(position))).collect()
     }
 
     /// The position on disk that is furthest behind, of the registered consumers. `None` when there are none.

@@ -64,7 +64,7 @@ impl Shared {
         };
         self.metrics.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.metrics.segments.set(segments as i64);
-        for (name, position) in self.positions.registered() {
+        for (name, position) in self.positions.dealt_with() {
             let age = self.unread_age_seconds(position.max(self.start()));
             self.metrics.unread(&name, self.unread(position), age);
         }

@@ -54,6 +54,7 @@ enum Collected {
 
 impl<T: Table> Lane<T> {
     pub(crate) fn build(place: &Place, topic: &Topic) -> Result<Self, LoaderError> {
+        metrics::prepare(topic.name(), T::NAME);
         Ok(Self {
             topic: topic.name().to_owned(),
             consumer: topic.consumer(&place.config.group)?,

@@ -1,12 +1,30 @@
 //! The numbers that the loader shows. Labels: `topic` engagement.classified or delivery; `table` events or deliveries.
 
+use crate::failure::class_label;
 use prometheus::{
     HistogramVec, IntCounterVec, IntGaugeVec, register_histogram_vec, register_int_counter_vec,
     register_int_gauge_vec,
 };
 use std::sync::LazyLock;
+use store::ErrorClass;
 
 const ONCE: &str = "the name is registered once";
+
+/// Makes a topic's counters with every label that they can have, so that they are there before they count.
+pub(crate) fn prepare(topic: &str, table: &str) {
+    for reason in ["undecodable", "malformed", "newer", "out_of_range", "refused"] {
+        DEAD_LETTERED.with_label_values(&[topic, reason]);
+    }
+    for counter in [&CONSUMED, &LOADED, &CUT] {
+        counter.with_label_values(&[topic]);
+    }
+    for gauge in [&WAITING, &LAG] {
+        gauge.with_label_values(&[topic]);
+    }
+    for class in [ErrorClass::Transient, ErrorClass::Poison, ErrorClass::Misconfigured] {
+        FAILURES.with_label_values(&[table, class_label(class)]);
+    }
+}
 
 /// Records taken from a topic. Consumed = loaded + dead-lettered + waiting.
 pub(crate) static CONSUMED: LazyLock<IntCounterVec> = LazyLock::new(|| {

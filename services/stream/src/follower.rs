@@ -55,6 +55,7 @@ impl Follower {
             Source::Journal { journal, followed } => {
                 if partitions.contains(&0) {
                     let reader = journal.reader(journal.position(&self.group).unwrap_or(0));
+                    journal.note_read(&self.group, reader.position());
                     *followed = Some(Tail { reader, end: journal.end(), reached: false });
                 }
             }
@@ -65,8 +66,10 @@ impl Follower {
     /// Delivers nothing more of these partitions.
     pub fn release(&mut self, partitions: &[u32]) {
         match &mut self.source {
-            Source::Journal { followed, .. } => {
+            Source::Journal { journal, followed } => {
                 if partitions.contains(&0) {
+                    // Who reads nothing has nothing unread.
+                    journal.note_read(&self.group, u64::MAX);
                     *followed = None;
                 }
             }
@@ -80,7 +83,11 @@ impl Follower {
     /// See [`ReadError`].
     pub async fn next(&mut self, max_records: usize, max_bytes: usize) -> Result<Followed, ReadError> {
         let tail = match &mut self.source {
-            Source::Journal { followed: Some(tail), .. } => tail,
+            Source::Journal { journal, followed: Some(tail) } => {
+                // Who asks for more has dealt with what it was given.
+                journal.note_read(&self.group, tail.reader.position());
+                tail
+            }
             Source::Journal { followed: None, .. } => return std::future::pending().await,
             Source::Kafka(follower) => return follower.next(max_records, max_bytes).await,
         };

@@ -115,6 +115,8 @@ impl Worker {
             // Not even the close is heard before the start, which needs nothing that could fail for long.
             return std::future::pending().await;
         }
+        // Who asks for more has dealt with what it was given.
+        journal.note_read(&self.group, reader.position());
         match reader.next(max_records, max_bytes).await {
             Ok(entries) => Ok(News::Records(entries.into_iter().map(delivered).collect())),
             Err(journal::ReadError::Closed) => Err(ReadError::Closed),
@@ -191,6 +193,15 @@ impl Worker {
         match &self.source {
             Source::Journal { journal, .. } => journal.unread(journal.position(&self.group).unwrap_or(0)),
             Source::Kafka(worker) => worker.lag(),
+        }
+    }
+
+    /// Records that were appended and not handed out yet, in this worker's partitions: the lag of one whose positions stay
+    /// behind because a start has to read back from there. Over Kafka as the brokers said about a second ago.
+    pub fn waiting(&self) -> u64 {
+        match &self.source {
+            Source::Journal { journal, reader, .. } => journal.unread(reader.position()),
+            Source::Kafka(worker) => worker.waiting(),
         }
     }
 }

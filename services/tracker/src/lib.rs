@@ -61,6 +61,7 @@ impl Tracker {
         directory: Directory,
         raw: Topic,
     ) -> Result<Self, BuildError> {
+        metrics::prepare();
         let listener = server::bind("the tracker", config.listen).await?;
         let limits = config.limits.clone();
         Ok(Self { listener, limits, handler: Arc::new(Handler::new(config, ring, directory, raw)?) })

@@ -4,6 +4,22 @@ use prometheus::{Histogram, IntCounter, IntCounterVec};
 use prometheus::{register_histogram, register_int_counter, register_int_counter_vec};
 use std::sync::LazyLock;
 
+/// Makes the counters with every label that they can have, so that they are there before they count.
+pub(crate) fn prepare() {
+    for kind in ["open", "click", "unsubscribe", "trap"] {
+        RECEIVED.with_label_values(&[kind]);
+    }
+    for reason in ["full", "too_large", "busy", "disabled", "closed"] {
+        REFUSED.with_label_values(&[reason]);
+    }
+    for reason in ["path", "method", "unsubscribe_body"] {
+        MISSED.with_label_values(&[reason]);
+    }
+    for counter in [&JOURNALED, &UNCONFIRMED, &TAKEN_DOWN] {
+        LazyLock::force(counter);
+    }
+}
+
 /// Hits whose token opened; `kind`: open, click, unsubscribe, trap.
 pub(crate) static RECEIVED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!("trueopen_tracker_received_hits_total", "hits whose token opened", &["kind"])

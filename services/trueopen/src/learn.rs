@@ -7,6 +7,7 @@
 use crate::cli::LearnArgs;
 use crate::settings::Settings;
 use crate::{Failure, output};
+use classifier::DELIVERY_COUNTS_MS;
 use classifier::learned::{BINS, Counted, Learned, Readers, bin_edge_ms};
 use clickhouse::{Client, Row};
 use engagement::Timestamp;
@@ -86,7 +87,7 @@ fn apply(file: &Path) -> Result<(), Failure> {
         .and_then(|()| fs::remove_file(&proposal))
         .map_err(|error| format!("{} can't be written: {error}", file.display()))?;
     output::line(&format!(
-        "{} domains are in force from the next start of `up` or `classify` on; `trueopen reclassify` judges earlier events by them",
+        "{} domains are in force, within seconds where `up` or `classify` runs on this data directory; `trueopen reclassify` judges earlier events by them",
         learned.len()
     ));
     Ok(())
@@ -108,6 +109,7 @@ async fn count(client: &Client, from: Timestamp, to: Timestamp) -> Result<Vec<(S
         .param("from", from.millis())
         .param("to", to.millis())
         .param("edges", &edges)
+        .param("counts", DELIVERY_COUNTS_MS)
         .param("messages", least)
         .param("readers", least.div_ceil(10))
         .param("most", classifier::learned::MOST_DOMAINS as u64)
@@ -136,7 +138,9 @@ async fn count(client: &Client, from: Timestamp, to: Timestamp) -> Result<Vec<(S
 }
 
 /// From events to one row a domain. Inside out: each hit as its highest revision says it, beside delivery events; one row
-/// a message, with its first scan, its first click by a person and its first image load; one row a domain.
+/// a message, with its first scan, its first click by a person and its first image load; one row a domain. Times are
+/// counted from where the rule `scan_time` counts them: the earliest delivery that counts for the hit
+/// (`classifier::DELIVERY_COUNTS_MS`), and where none does, the sending.
 const QUERY: &str = r#"
 WITH {edges: Array(Int64)} AS edges
 SELECT
@@ -157,18 +161,26 @@ FROM
         minIf(fact_at, what = 'scan') AS scan_at,
         minIf(fact_at, what = 'click') AS click_at,
         minIf(fact_at, what = 'image') AS image_at,
-        if(countIf(what = 'delivered') > 0, minIf(fact_at, what = 'delivered'), min(fact_sent)) AS began,
+        minIf(fact_sent, is_hit) AS sent,
+        groupArrayIf((fact_at, fact_heard), what = 'delivered') AS deliveries,
+        arrayFilter(delivery -> abs(scan_at - delivery.1) <= {counts: Int64} AND scan_at - delivery.2 <= {counts: Int64},
+            deliveries).1 AS scan_deliveries,
+        arrayFilter(delivery -> abs(click_at - delivery.1) <= {counts: Int64} AND click_at - delivery.2 <= {counts: Int64},
+            deliveries).1 AS click_deliveries,
+        scan_at - if(empty(scan_deliveries), sent, arrayMin(scan_deliveries)) AS scan_after,
+        click_at - if(empty(click_deliveries), sent, arrayMin(click_deliveries)) AS click_after,
         -- The last edge ends the last bin; -1 for what lies in none.
-        if(has_scan AND scan_at < began + edges[-1], toInt32(arrayCount(edge -> began + edge <= scan_at, edges)) - 1, -1)
-            AS scan_bin,
-        if(has_click AND click_at < began + edges[-1], toInt32(arrayCount(edge -> began + edge <= click_at, edges)) - 1, -1)
+        if(has_scan AND scan_after < edges[-1], toInt32(arrayCount(edge -> edge <= scan_after, edges)) - 1, -1) AS scan_bin,
+        if(has_click AND click_after < edges[-1], toInt32(arrayCount(edge -> edge <= click_after, edges)) - 1, -1)
             AS click_bin
     FROM
     (
         SELECT
             account,
             message_id,
+            true AS is_hit,
             toUnixTimestamp64Milli(any(received_at)) AS fact_at,
+            fact_at AS fact_heard,
             toUnixTimestamp64Milli(any(sent_at)) AS fact_sent,
             any(trim(TRAILING '.' FROM lowerUTF8(toString(recipient_domain)))) AS domain,
             any(if(recipient_id = '', message_id, recipient_id)) AS reader,
@@ -190,8 +202,10 @@ FROM
         SELECT
             account,
             message_id,
+            false AS is_hit,
             toUnixTimestamp64Milli(at) AS fact_at,
-            toUnixTimestamp64Milli(at) AS fact_sent,
+            toUnixTimestamp64Milli(received_at) AS fact_heard,
+            fact_at AS fact_sent,
             toString(recipient_domain) AS domain,
             recipient_id AS reader,
             '' AS hit_kind,

@@ -10,6 +10,7 @@ mod import;
 mod kafka;
 mod learn;
 mod master_key;
+mod metrics;
 mod output;
 mod reclassify;
 mod settings;

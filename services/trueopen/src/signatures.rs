@@ -18,6 +18,7 @@ pub(crate) use refresh::{start, update};
 use crate::Failure;
 use crate::settings::{Settings, SettingsError};
 use classifier::data::{Data, DataSet, Name};
+use engagement::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -79,6 +80,12 @@ fn named(name: Name, path: &Path) -> Result<DataSet, FileError> {
 /// Where `services/classifier/fetch-asn.sh` puts the database of autonomous systems.
 fn fetched_systems() -> Option<PathBuf> {
     Some(crate::settings::cache_folder()?.join("asn-2.3.2026061719/asn.ranges"))
+}
+
+/// Milliseconds between a day, `2026-05-31`, and now.
+pub(crate) fn age_ms(date: &str, now: Timestamp) -> Option<i64> {
+    let day = Timestamp::parse(&format!("{date}T00:00:00Z")).ok()?;
+    Some(now.since(day))
 }
 
 /// Puts a data set in place of the last good one, if it is no worse.

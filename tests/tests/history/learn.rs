@@ -1,6 +1,6 @@
 //! Learning when a domain's links are scanned, and what a click at that time is worth then.
 
-use crate::past::{BARRACUDA, CHROME, DAY, HOUR, Past, PastHit, now, run};
+use crate::past::{BARRACUDA, CHROME, DAY, HOUR, MINUTE, Past, PastHit, now, run};
 use acceptance::{Program, System, wait_until};
 use classifier::Ruleset;
 use engagement::{Kind, Timestamp};
@@ -9,13 +9,25 @@ use std::fs;
 
 /// Follows a link of a mail that was delivered so long ago; the verdict on the click.
 async fn verdict_on_click(system: &System, message: &str, domain: &str, delivered_ago: i64) -> Value {
+    verdict_on(system, message, domain, delivered_ago, delivered_ago).await
+}
+
+/// The same, of one that was sent at another time than it was delivered.
+async fn verdict_on(
+    system: &System,
+    message: &str,
+    domain: &str,
+    sent_ago: i64,
+    delivered_ago: i64,
+) -> Value {
     let api = system.api();
-    let at = Timestamp::from_millis(now() - delivered_ago).unwrap();
+    let ago = |millis: i64| Timestamp::from_millis(now() - millis).unwrap();
+    let (sent_at, at) = (ago(sent_ago), ago(delivered_ago));
     let line = json!({"type": "delivered", "message_id": message, "at": at, "recipient_domain": domain});
     let (status, answer) = api.events(&line.to_string()).await;
     assert!(status.is_success(), "{answer}");
-    let body = json!({"message_id": message, "recipient_domain": domain, "sent_at": at,
-        "links": [{"url": "https://example.com/"}]});
+    let body = json!({"message_id": message, "recipient_domain": domain, "sent_at": sent_at,
+        "links": [{"url": "https://example.com/"}, {"url": "https://example.com/2"}]});
     let (_, urls) = api.send(reqwest::Method::POST, "/v1/accounts/demo/links", &body).await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let url = urls["links"][0]["tracked_url"].as_str().unwrap();
@@ -53,6 +65,18 @@ async fn a_domain_that_is_always_scanned_at_40_s_is_learned_reviewed_and_used() 
             PastHit { domain: "clinic.example", ..PastHit::click(&read, delivered + 3 * HOUR, CHROME) };
         past.hit(&PastHit { kind: Kind::Open, at: person.at - 60_000, ..person }, &ruleset);
         past.hit(&person, &ruleset);
+        // Behind a queue of twenty minutes, and scanned three hours after the sending: too long after the delivery for
+        // that to count, here as in the rule.
+        let slow = format!("l-{number}");
+        past.delivered(&slow, delivered + 20 * MINUTE, "slow.example");
+        past.hit(
+            &PastHit {
+                domain: "slow.example",
+                sent: Some(delivered),
+                ..PastHit::click(&slow, delivered + 3 * HOUR + number * 1000, BARRACUDA)
+            },
+            &ruleset,
+        );
         // One person's domain: whatever its habits, they are nobody's business.
         if number < 20 {
             past.hit(
@@ -71,23 +95,26 @@ async fn a_domain_that_is_always_scanned_at_40_s_is_learned_reviewed_and_used() 
         "{said}"
     );
     assert!(said.contains("60 of 61 readers' clicks after an image load"), "{said}");
-    assert!(said.contains("1 domains learned") && said.contains("learned.toml.new"), "{said}");
+    assert!(said.contains("+ slow.example: 60 messages, scanned "), "{said}");
+    assert!(said.contains("2 domains learned") && said.contains("learned.toml.new"), "{said}");
     assert!(!said.contains("jane.example"), "{said}");
     let file = data.join("learned.toml");
     assert!(!file.exists(), "nothing is in force that was not reviewed");
     let proposal = fs::read_to_string(data.join("learned.toml.new")).unwrap();
     assert!(proposal.contains("name = \"clinic.example\"") && !proposal.contains("s-1"), "{proposal}");
     let said = run(&system, &["learn", "--apply"]);
-    assert!(said.contains("1 domains are in force"), "{said}");
+    assert!(said.contains("2 domains are in force"), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), proposal);
     // The same again is no change.
     let said = run(&system, &["learn"]);
     assert!(said.contains("0 changes to what is in force"), "{said}");
 
-    system.stop();
-    let system = System::start(&data);
-    let scanned = verdict_on_click(&system, "at-40-s", "clinic.example", 40_000).await;
-    assert!(scan_time(&scanned), "{scanned}");
+    // It is in force without a restart.
+    let click = || async {
+        let message = format!("at-40-s-{}", now());
+        verdict_on_click(&system, &message, "clinic.example", 40_000).await
+    };
+    let scanned = wait_until(click, scan_time).await;
     assert_eq!(scanned["actor"], "unknown", "evidence, never alone decisive: {scanned}");
     assert_ne!(scanned["ruleset"], before["ruleset"], "the file is part of the ruleset");
     for (message, domain, ago) in
@@ -96,6 +123,12 @@ async fn a_domain_that_is_always_scanned_at_40_s_is_learned_reviewed_and_used() 
         let read = verdict_on_click(&system, message, domain, ago).await;
         assert_eq!((scan_time(&read), &read["actor"]), (false, &json!("human")), "{message}: {read}");
     }
+    // Counted from the sending, as it was learned; a delivery three hours ago says nothing of either.
+    let slow =
+        verdict_on(&system, "slow-at-3-h", "slow.example", 3 * HOUR + 30_000, 2 * HOUR + 40 * MINUTE).await;
+    assert!(scan_time(&slow), "{slow}");
+    let other = verdict_on(&system, "slow-at-6-h", "slow.example", 6 * HOUR, 3 * HOUR + 30_000).await;
+    assert!(!scan_time(&other), "{other}");
     system.stop();
 
     // A file that somebody broke is refused with its line, and nothing starts.

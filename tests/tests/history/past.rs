@@ -42,11 +42,13 @@ pub(crate) struct PastHit<'a> {
     pub(crate) link: u16,
     pub(crate) ua: &'a str,
     pub(crate) domain: &'a str,
+    /// A day before it, if nothing else is said.
+    pub(crate) sent: Option<i64>,
 }
 
 impl<'a> PastHit<'a> {
     pub(crate) fn click(message: &'a str, at: i64, ua: &'a str) -> Self {
-        Self { message, at, kind: Kind::Click, link: 0, ua, domain: "example.org" }
+        Self { message, at, kind: Kind::Click, link: 0, ua, domain: "example.org", sent: None }
     }
 }
 
@@ -71,7 +73,7 @@ impl Past {
             recipient_id: format!("r-{}", hit.message),
             campaign: "past".to_owned(),
             recipient_domain: hit.domain.to_owned(),
-            sent_at: Timestamp::from_millis(hit.at - DAY).unwrap(),
+            sent_at: Timestamp::from_millis(hit.sent.unwrap_or(hit.at - DAY)).unwrap(),
             link_index: is_click.then_some(hit.link),
             link_count: is_click.then_some(9),
             label: None,

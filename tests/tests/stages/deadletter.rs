@@ -4,7 +4,8 @@ use crate::place::{Place, TURN, engine};
 use acceptance::{Api, Broker, Program, System, wait_until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use engagement::{AccountNumber, DeadLetter, message_key, to_wire};
+use engagement::neighbour::{Ground, Hashed};
+use engagement::{AccountNumber, DeadLetter, Kind, Neighbour, Timestamp, message_key, to_wire};
 use serde_json::{Value, json};
 use std::path::Path;
 use stream::{Cluster, JournalConfig, KafkaConfig, Record, Topic, TopicConfig, TopicSpec};
@@ -197,7 +198,7 @@ async fn over_a_data_directory_it_works_beside_up_and_without_it() {
     let (_, said) = run(&["deadletter", "list"]);
     assert!(said.contains("--data-dir") && said.lines().count() == 1, "{said}");
     System::start(&data).stop();
-    // Two that can be put back; one that was cut, one from nowhere, one that names nobody.
+    // Three that can be put back; one that was cut, one from nowhere, two that name nobody.
     let broken = |reason: &str, topic: &str, original: &str| {
         let letter = DeadLetter {
             v: DeadLetter::VERSION,
@@ -210,6 +211,22 @@ async fn over_a_data_directory_it_works_beside_up_and_without_it() {
         };
         Record { key: Vec::new(), payload: to_wire(&letter).into() }
     };
+    // What other messages' hits are compared with, from a stage that could not read it; its key was not kept.
+    let of = Hashed::of(AccountNumber(1), "network", b"203.0.113");
+    let neighbour = Neighbour {
+        v: Neighbour::VERSION,
+        account_number: AccountNumber(1),
+        ground: Ground::Client,
+        of,
+        address: Some(of),
+        message_id: "m-1".to_owned(),
+        reader: of,
+        kind: Kind::Click,
+        link_index: None,
+        link_count: None,
+        received_at: Timestamp::parse("2026-11-20T09:00:00Z").unwrap(),
+    };
+    let neighbour = String::from_utf8(to_wire(&neighbour)).unwrap();
     let no_letter = Record { key: Vec::new(), payload: "no letter".into() };
     put(
         &data,
@@ -220,13 +237,15 @@ async fn over_a_data_directory_it_works_beside_up_and_without_it() {
             broken("too long (the first bytes of 900)", "engagement.raw", "{"),
             broken("x", "elsewhere", "{}"),
             broken("x", "delivery", "\u{2}abc"),
+            broken("x", "engagement.neighbours", &neighbour),
+            broken("y", "engagement.neighbours", "\u{2}abc"),
             no_letter,
         ],
     )
     .await;
 
     let (listed, said) = run(&["deadletter", "list", "--json"]);
-    assert_eq!(listed.lines().count(), 5, "{listed}");
+    assert_eq!(listed.lines().count(), 7, "{listed}");
     assert!(said.contains("1 records there are no dead letters"), "{said}");
     let (_, said) = run(&["deadletter", "replay"]);
     assert!(said.contains("say which"), "{said}");
@@ -240,23 +259,24 @@ async fn over_a_data_directory_it_works_beside_up_and_without_it() {
     let (told, said) = run(&["deadletter", "replay", "--all"]);
     assert_eq!(
         told.trim(),
-        "replayed 1 dead letters, 1 were replayed before (--again repeats them)",
+        "replayed 2 dead letters, 1 were replayed before (--again repeats them)",
         "{said}"
     );
     for why in [
         "only the first of its 900 bytes",
         "no topic of ours",
         "its key is not known",
-        "3 dead letters could not",
+        "its hit was classified without it",
+        "4 dead letters could not",
     ] {
         assert!(said.contains(why), "{said}");
     }
     wait_until(|| opens(&api), |opens| *opens == 2).await;
     let (told, _) = run(&["deadletter", "replay", "--all", "--again"]);
-    assert_eq!(told.trim(), "replayed 2 dead letters");
+    assert_eq!(told.trim(), "replayed 3 dead letters");
     let (listed, _) = run(&["deadletter", "list"]);
     assert!(
-        listed.contains("5 dead letters, 3 of them not replayed") && listed.contains("(written 2 times)"),
+        listed.contains("7 dead letters, 4 of them not replayed") && listed.contains("(written 2 times)"),
         "{listed}"
     );
     // Behind the repeats, so that they had their time.

@@ -4,7 +4,8 @@ use crate::matched::Matched;
 use engagement::Kind;
 
 /// The time after the delivery at which this recipient domain's links are scanned, as `trueopen learn` found it in stored
-/// events: a mail-security gateway in front of a domain keeps to its own time.
+/// events: a mail-security gateway in front of a domain keeps to its own time. It counts from the delivery, and from the
+/// sending where none counts for the hit (`DELIVERY_COUNTS_MS`); what was learned was counted so, too.
 ///
 /// Evidence: counted, in the file itself: how many messages a machine followed first then, and how many a person did (a
 /// quarter of that at most). Scanners come at a median of 43 s (craft-campaign #546), others hours later.

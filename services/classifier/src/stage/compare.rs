@@ -98,6 +98,7 @@ impl Comparer {
     /// # Errors
     /// [`StageError::Position`] when the neighbours topic has no such consumer group.
     pub fn build(config: Config, topics: Topics, ruleset: impl Into<InForce>) -> Result<Self, StageError> {
+        metrics::prepare_compare();
         Ok(Self {
             name: topics.neighbours.name().to_owned(),
             worker: topics.neighbours.worker(&config.group)?,
@@ -226,6 +227,7 @@ impl Comparer {
         metrics::NEIGHBOURS.with_label_values(&["dead_lettered"]).inc_by(dead.len() as u64);
         metrics::SIGNALS.inc_by(signals);
         metrics::COMPARE_SECONDS.observe(started.elapsed().as_secs_f64());
+        metrics::COMPARE_LAG.set(i64::try_from(self.worker.waiting()).unwrap_or(i64::MAX));
         self.show();
         Ok(true)
     }

@@ -3,8 +3,10 @@
 
 use super::live::Said;
 use super::part::{Part, Phase};
+use crate::neighbours::address_of;
 use crate::ruleset::Ruleset;
-use engagement::{Classified, DeliveryEvent, Hit, Timestamp, message_key};
+use engagement::neighbour::Fact;
+use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Signal, Timestamp, message_key};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,11 +24,15 @@ const AGENTS: [&str; 3] = [
 
 static RULESET: LazyLock<Arc<Ruleset>> = LazyLock::new(|| Arc::new(Ruleset::builtin()));
 
-/// A record of the raw topic or of the delivery topic.
+/// Where all hits come from.
+const IP: &str = "203.0.113.7";
+
+/// A record of the raw topic, of the delivery topic or of the signals.
 #[derive(Debug, Clone)]
 enum Fed {
     Hit(Box<Hit>),
     Delivery(Box<DeliveryEvent>),
+    Signal(Signal),
 }
 
 /// What becomes of a partition between two batches.
@@ -48,7 +54,7 @@ fn hit(number: usize, message: usize, kind: usize, at: i64, agent: usize) -> Fed
     let hit = json!({"v": 1, "event_id": Uuid::from_u128(number as u128), "account_number": 7, "kind": kind,
         "received_at": time(at), "message_id": format!("m{message}"), "recipient_domain": "example.org",
         "sent_at": time(-3_600_000), "link_index": (kind == "click").then_some(number % 9),
-        "link_count": (kind == "click").then_some(9), "method": "GET", "ip": "203.0.113.7", "ua": AGENTS[agent]});
+        "link_count": (kind == "click").then_some(9), "method": "GET", "ip": IP, "ua": AGENTS[agent]});
     Fed::Hit(serde_json::from_value(hit).unwrap())
 }
 
@@ -58,15 +64,32 @@ fn delivery(number: usize, message: usize, at: i64, before: i64) -> Fed {
     Fed::Delivery(serde_json::from_value(event).unwrap())
 }
 
+/// What the second stage found of the hits in the second of a time.
+fn signal(number: usize, message: usize, fact: usize, at: i64) -> Fed {
+    let account_number = AccountNumber(7);
+    let own = number.is_multiple_of(2).then(|| address_of(account_number, IP.parse().unwrap()));
+    Fed::Signal(Signal {
+        v: Signal::VERSION,
+        account_number,
+        message_id: format!("m{message}"),
+        fact: [Fact::Address, Fact::Network, Fact::Sweep, Fact::Images, Fact::Address][fact],
+        second: time(at.div_euclid(1000) * 1000),
+        address: own,
+        level: 1 + u8::try_from(number % 3).unwrap(),
+    })
+}
+
 /// One partition of all topics.
 struct Place {
     part: Part,
     /// What was taken so far, of each topic.
     hits: u64,
     deliveries: Vec<DeliveryEvent>,
+    signals: Vec<Signal>,
     said: Vec<Classified>,
     /// Where a reader begins again.
     delivery_from: u64,
+    signals_from: u64,
     said_from: u64,
 }
 
@@ -74,8 +97,16 @@ impl Place {
     fn new() -> Self {
         let assigned = Assigned { partition: 0, position: 0, end: 0 };
         let part = Part::new(assigned, RULESET.clone().into());
-        let mut place =
-            Self { part, hits: 0, deliveries: Vec::new(), said: Vec::new(), delivery_from: 0, said_from: 0 };
+        let mut place = Self {
+            part,
+            hits: 0,
+            deliveries: Vec::new(),
+            signals: Vec::new(),
+            said: Vec::new(),
+            delivery_from: 0,
+            signals_from: 0,
+            said_from: 0,
+        };
         place.take_over();
         place
     }
@@ -88,6 +119,11 @@ impl Place {
         for (offset, event) in self.deliveries.iter().enumerate().skip(self.delivery_from as usize) {
             assert!(self.part.delivery(event.clone()).is_empty());
             self.part.delivery.pass(self.part.live.newest(), offset as u64 + 1, 1);
+        }
+        self.part.phase = Phase::Signals;
+        for (offset, signal) in self.signals.iter().enumerate().skip(self.signals_from as usize) {
+            assert!(self.part.signal(signal.clone()).is_empty());
+            self.part.signals.pass(self.part.live.newest(), offset as u64 + 1, 1);
         }
         self.part.phase = Phase::Said { later: Vec::new() };
         for (offset, classified) in self.said.iter().enumerate().skip(self.said_from as usize) {
@@ -106,6 +142,7 @@ impl Place {
         let newest = self.part.live.newest();
         self.said_from = self.part.said.begin(newest, u64::MAX).unwrap_or(self.said_from);
         self.delivery_from = self.part.delivery.begin(newest, u64::MAX).unwrap_or(self.delivery_from);
+        self.signals_from = self.part.signals.begin(newest, u64::MAX).unwrap_or(self.signals_from);
     }
 
     fn feed(&mut self, batch: &[Fed], refused: bool) {
@@ -114,6 +151,7 @@ impl Place {
             outputs.extend(match fed {
                 Fed::Hit(hit) => self.part.live.hit((**hit).clone(), |_| ()),
                 Fed::Delivery(event) => self.part.delivery((**event).clone()),
+                Fed::Signal(signal) => self.part.signal(signal.clone()),
             });
         }
         if refused {
@@ -127,6 +165,11 @@ impl Place {
                     self.deliveries.push((**event).clone());
                     let next = self.deliveries.len() as u64;
                     self.part.delivery.pass(self.part.live.newest(), next, 1);
+                }
+                Fed::Signal(signal) => {
+                    self.signals.push(signal.clone());
+                    let next = self.signals.len() as u64;
+                    self.part.signals.pass(self.part.live.newest(), next, 1);
                 }
             }
         }
@@ -146,6 +189,7 @@ fn run(
         let key = match one {
             Fed::Hit(hit) => message_key(hit.account_number, &hit.message_id),
             Fed::Delivery(event) => message_key(event.account_number, &event.message_id),
+            Fed::Signal(signal) => message_key(signal.account_number, &signal.message_id),
         };
         logs[partition(&key, partitions) as usize].push(one.clone());
     }
@@ -201,7 +245,7 @@ fn batches() -> impl Strategy<Value = Vec<(usize, Turn)>> {
     prop::collection::vec((1..6usize, turn), 1..8)
 }
 
-/// Hits and deliveries of a few messages within a time, in the order of their times.
+/// Hits, deliveries and signals of a few messages within a time, in the order of their times.
 fn feed(minutes: i64, most: usize) -> impl Strategy<Value = Vec<Fed>> {
     let one =
         (any::<bool>(), 0..3usize, 0..5usize, 0..minutes * MINUTE, 0..3usize, -40..40i64, any::<bool>());
@@ -216,6 +260,7 @@ fn feed(minutes: i64, most: usize) -> impl Strategy<Value = Vec<Fed>> {
         let fed = |(number, (is_hit, message, kind, at, agent, before, _))| match is_hit {
             true => hit(number, message, kind, at, agent),
             false if number % 3 == 0 => delivery(number, message, at, before * 1000),
+            false if number % 3 == 1 => signal(number, message, kind, at),
             false => hit(number, message, 1, at, 0),
         };
         all.into_iter().enumerate().map(fed).collect()

@@ -198,6 +198,33 @@ fn two_links_and_the_pixel_at_once_are_not_clear() {
 }
 
 #[test]
+fn the_smaller_signs_of_a_burst_decide_nothing_alone() {
+    // Both links of a mail of two, opened at once: as a reader may.
+    let verdicts = Mail::of_links(2).click(0, 0, HOME, CHROME).click(1, 100, HOME, CHROME).judged();
+    verdicts.all("unknown");
+    assert!(verdicts.fired("click0", "burst_whole") && !verdicts.fired("click0", "burst"));
+    // A mail app that loads the images when a link is followed.
+    let verdicts = Mail::of_links(9).open(0, HOME, CHROME).click(3, 100, HOME, CHROME).judged();
+    verdicts.all("human");
+    assert!(!verdicts.fired("open0", "burst_pixel") && !verdicts.fired("click100", "burst_whole"));
+    // Links followed in their order, one after the other, as a reader goes down the mail.
+    let verdicts = Mail::of_links(9)
+        .click(0, 0, HOME, CHROME)
+        .click(2, 900, HOME, CHROME)
+        .click(5, 1900, HOME, CHROME)
+        .judged();
+    verdicts.all("human");
+    assert!(!verdicts.fired("click0", "burst_order"));
+    // A reader who opened the mail before, and one who opened nothing or another mail's image in the same moment.
+    let verdicts = Mail::of_links(9).open(0, HOME, CHROME).click(3, 9_000, HOME, CHROME).judged();
+    assert!(verdicts.fired("click9000", "opened_before"));
+    for at in [100, 25 * 60_000] {
+        let verdicts = Mail::of_links(9).open(0, HOME, CHROME).click(3, at, HOME, CHROME).judged();
+        assert!(!verdicts.fired(&format!("click{at}"), "opened_before"), "{at}");
+    }
+}
+
+#[test]
 fn the_trap_is_certain_for_its_client_and_speaks_against_its_neighbours() {
     let mail = Mail::of_links(9)
         .click(0, 0, HOME, CHROME)
@@ -300,6 +327,12 @@ fn timing_weighs_little_alone_and_something_beside_a_burst() {
     let sent = json!({"sent_at": "2026-11-02T08:59:50Z"});
     let verdicts = Mail::default().add("open", 0, HOME, CHROME, sent).judged();
     assert!(verdicts.fired("open0", "since_sending"));
+    verdicts.is("open0", "human", "chrome");
+    // Before it was sent, and long after: no sign at all.
+    for sent in ["2026-11-02T09:00:05Z", "2026-11-02T08:50:00Z"] {
+        let verdicts = Mail::default().add("open", 0, HOME, CHROME, json!({"sent_at": sent})).judged();
+        assert!(!verdicts.fired("open0", "since_sending"), "{sent}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{block_on, read_all};
+use super::{block_on, metric, read_all};
 use crate::{AppendError, CommitError, Config, Journal, OpenError, ReadError};
 
 fn config(folder: &TempDir) -> Config {
@@ -135,6 +135,33 @@ fn segments_go_when_every_registered_consumer_is_past_them() {
     assert_eq!((journal.position("one"), journal.position("two")), (Some(200), Some(200)));
     assert_eq!(journal.commit("three", 1), Err(CommitError::UnknownConsumer));
     assert_eq!(journal.commit("one", 201), Err(CommitError::BeyondEnd { position: 201, end: 200 }));
+}
+
+#[test]
+fn what_was_read_is_not_unread_though_a_restart_would_begin_before_it() {
+    let folder = TempDir::new().unwrap();
+    let config = Config { name: "reads-ahead".to_owned(), ..config(&folder) };
+    let (journal, _) = Journal::open(config).unwrap();
+    for number in 0..200 {
+        block_on(journal.append(record(number))).unwrap();
+    }
+    let unread = |consumer| {
+        block_on(journal.upkeep());
+        let labels = [("journal", "reads-ahead"), ("consumer", consumer)];
+        metric("trueopen_journal_unread_records", &labels)
+    };
+    journal.commit("one", 50).unwrap();
+    journal.commit("two", 200).unwrap();
+    assert_eq!((unread("one"), unread("two")), (150.0, 0.0));
+    journal.note_read("one", 180);
+    assert_eq!(unread("one"), 20.0);
+    journal.note_read("one", u64::MAX);
+    assert_eq!(unread("one"), 0.0, "it waits for nothing");
+    assert_eq!(journal.position("one"), Some(50));
+    assert!(journal.start() <= 50, "retention waits for what is committed");
+    // It reads again: only what it has noted since counts.
+    journal.note_read("one", 190);
+    assert_eq!(unread("one"), 10.0);
 }
 
 #[test]

@@ -438,6 +438,11 @@ impl KafkaWorker {
             .map(|own| own.high.max(own.next).saturating_sub(own.done))
             .sum()
     }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        let standing = self.context().standing();
+        standing.own.values().map(|own| own.high.saturating_sub(own.next.max(own.read_to))).sum()
+    }
 }
 
 /// How many records go to each topic.

@@ -40,6 +40,8 @@ pub(super) struct Own {
     pub(super) done: u64,
     /// One past the newest record that is known.
     pub(super) high: u64,
+    /// Everything before it was handed out, or is no record but the mark of a transaction.
+    pub(super) read_to: u64,
     /// A gap before a record that came: from and to.
     pub(super) gap: Option<(u64, u64)>,
 }
@@ -124,6 +126,9 @@ impl ClientContext for Working {
             let Ok(partition) = u32::try_from(*partition) else { continue };
             let Some(own) = standing.own.get_mut(&partition).filter(|own| own.started) else { continue };
             own.high = own.high.max(u64::try_from(told.hi_offset).unwrap_or(0));
+            if told.fetchq_cnt == 0 {
+                own.read_to = u64::try_from(told.next_offset).unwrap_or(0);
+            }
             super::lost::in_gap(&self.topic, &self.group, own.gap.take(), told.lo_offset);
         }
     }

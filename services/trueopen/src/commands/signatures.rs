@@ -56,8 +56,7 @@ fn list(settings: &Settings) -> Result<(), Failure> {
 
 /// Whole days between a day and now.
 fn age(date: &str, now: Timestamp) -> Option<i64> {
-    let day = Timestamp::parse(&format!("{date}T00:00:00Z")).ok()?;
-    Some(now.since(day) / 86_400_000)
+    Some(signatures::age_ms(date, now)? / 86_400_000)
 }
 
 /// Takes data sets into use, one after the other: one that is refused leaves the last good one and the others alone, and

@@ -6,13 +6,15 @@ use super::{Place, is_wanted, now};
 use crate::cli::DeadLetterReplay;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::settings::Settings;
-use crate::topics::{CLASSIFIED, DEAD_LETTER, DELIVERY, RAW, Topics};
+use crate::topics::{CLASSIFIED, DEAD_LETTER, DELIVERY, NEIGHBOURS, RAW, Topics};
 use crate::{Failure, output};
-use engagement::{AccountNumber, message_key, to_wire};
+use engagement::{AccountNumber, Neighbour, from_wire, message_key, to_wire};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use stream::{AppendError, Record, Topic};
 
+/// The topics that letters come from.
+const SOURCES: [&str; 4] = [RAW, CLASSIFIED, DELIVERY, NEIGHBOURS];
 /// So many letters, or so many bytes of them, go together.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
@@ -88,14 +90,20 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn take(&mut self, letter: &Letter, key: Vec<u8>, original: Vec<u8>) -> Result<(), Failure> {
-        if ![RAW, CLASSIFIED, DELIVERY].contains(&letter.topic()) {
+        if !SOURCES.contains(&letter.topic()) {
             return self.refuse(letter, "it came from no topic of ours");
         }
         if let Some(whole) = letter.cut_from() {
             return self.refuse(letter, &format!("only the first of its {whole} bytes were kept"));
         }
-        let Some(record_key) = key_of(&key, &original) else {
-            return self.refuse(letter, "its key is not known");
+        let Some(record_key) = key_of(letter.topic(), &key, &original) else {
+            let why = match letter.topic() {
+                NEIGHBOURS => {
+                    "its key is not known; its hit was classified without it, and nothing of the hit is lost"
+                }
+                _ => "its key is not known",
+            };
+            return self.refuse(letter, why);
         };
         self.bytes += original.len();
         let record = Record { key: record_key, payload: original.into() };
@@ -125,7 +133,7 @@ impl Work<'_> {
             None => Target::of(self.settings, self.place).await?,
         };
         let mut done = Vec::new();
-        for topic in [RAW, CLASSIFIED, DELIVERY] {
+        for topic in SOURCES {
             let parcels: Vec<&Parcel> =
                 batch.iter().filter(|parcel| parcel.letter.topic() == topic).collect();
             let records = parcels.iter().map(|parcel| parcel.record.clone()).collect();
@@ -156,8 +164,9 @@ impl Work<'_> {
     }
 }
 
-/// The key of the original: that of its letter, else what the record itself says it is about.
-fn key_of(letter_key: &[u8], original: &[u8]) -> Option<Vec<u8>> {
+/// The key of the original: that of its letter, else what the record itself says it is about. Neighbour records lie under
+/// what their hit has in common with others, all others under their message.
+fn key_of(topic: &str, letter_key: &[u8], original: &[u8]) -> Option<Vec<u8>> {
     #[derive(serde::Deserialize)]
     struct About {
         account_number: u32,
@@ -165,6 +174,9 @@ fn key_of(letter_key: &[u8], original: &[u8]) -> Option<Vec<u8>> {
     }
     if !letter_key.is_empty() {
         return Some(letter_key.to_vec());
+    }
+    if topic == NEIGHBOURS {
+        return from_wire::<Neighbour>(original).ok().map(|record| record.key());
     }
     let about: About = serde_json::from_slice(original).ok()?;
     Some(message_key(AccountNumber(about.account_number), &about.message_id))
@@ -182,7 +194,7 @@ enum Target {
 impl Target {
     async fn of(settings: &Settings, place: &Place<'_>) -> Result<Self, Failure> {
         if let Place::Kafka(_, cluster) = place {
-            let specs = settings.kafka.specs(&[RAW, CLASSIFIED, DELIVERY, DEAD_LETTER]);
+            let specs = settings.kafka.specs(&[RAW, CLASSIFIED, DELIVERY, NEIGHBOURS, DEAD_LETTER]);
             return Ok(Self::Kafka(cluster.open(&specs, &[]).await?));
         }
         match DataDir::take(&settings.data_dir) {
@@ -237,12 +249,30 @@ pub(super) async fn append(topic: &Topic, records: Vec<Record>) -> Result<Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engagement::neighbour::{Ground, Hashed};
+    use engagement::{Kind, Timestamp};
 
     #[test]
     fn a_record_without_a_key_goes_under_what_it_is_about() {
-        assert_eq!(key_of(b"k", b"{}"), Some(b"k".to_vec()));
+        assert_eq!(key_of(RAW, b"k", b"{}"), Some(b"k".to_vec()));
         let about = br#"{"v":1,"account_number":7,"message_id":"m"}"#;
-        assert_eq!(key_of(b"", about), Some(message_key(AccountNumber(7), "m")));
-        assert_eq!(key_of(b"", b"no record"), None);
+        assert_eq!(key_of(RAW, b"", about), Some(message_key(AccountNumber(7), "m")));
+        assert_eq!(key_of(RAW, b"", b"no record"), None);
+        assert_eq!(key_of(NEIGHBOURS, b"", about), None, "no neighbour record, and no message's topic");
+        let of = Hashed::of(AccountNumber(7), "network", b"203.0.113");
+        let record = Neighbour {
+            v: Neighbour::VERSION,
+            account_number: AccountNumber(7),
+            ground: Ground::Client,
+            of,
+            address: None,
+            message_id: "m".to_owned(),
+            reader: of,
+            kind: Kind::Click,
+            link_index: None,
+            link_count: None,
+            received_at: Timestamp::from_millis(1_793_610_000_000).unwrap(),
+        };
+        assert_eq!(key_of(NEIGHBOURS, b"", &to_wire(&record)), Some(record.key()));
     }
 }

@@ -22,8 +22,6 @@ use tracing::{info, warn};
 
 /// How often jobs are looked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often hits that came late are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
 /// How often it is looked whether something is stored.
 const STORED: Duration = Duration::from_millis(100);
 /// After how long without that a line says so.
@@ -67,9 +65,10 @@ impl Worker {
     }
 
     async fn work(&self) {
-        let (mut swept, mut pause, mut failing) = (Instant::now() - SWEEP, LOOK, false);
+        let mut rounds = late::Rounds::from(Instant::now());
+        let (mut pause, mut failing) = (LOOK, false);
         loop {
-            let worked = match self.round(&mut swept).await {
+            let worked = match self.round(&mut rounds).await {
                 Ok(worked) => {
                     (pause, failing) = (LOOK, false);
                     worked
@@ -90,15 +89,16 @@ impl Worker {
     }
 
     /// One stretch of a job, or a look at what came late; says whether there may be more at once.
-    async fn round(&self, swept: &mut Instant) -> Result<bool, Failure> {
+    async fn round(&self, rounds: &mut late::Rounds) -> Result<bool, Failure> {
         for job in self.jobs.asked().await? {
             if self.step(&job).await? {
                 return Ok(true);
             }
         }
-        if swept.elapsed() >= SWEEP {
-            *swept = Instant::now();
-            self.sweep().await?;
+        if rounds.are_due(Instant::now()) {
+            let found = self.sweep().await;
+            rounds.went(Instant::now(), matches!(found, Ok(true)));
+            found?;
         }
         Ok(false)
     }
@@ -173,25 +173,31 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges the messages again of which a hit came when its window was closed.
-    async fn sweep(&self) -> Result<(), Failure> {
+    /// Judges the messages again of which a hit came when its window was closed; says whether there were any.
+    async fn sweep(&self) -> Result<bool, Failure> {
         let ruleset = self.ruleset.current();
-        for account in self.accounts.list().await? {
-            for batch in late::batches(&self.client, &account, ruleset.window_ms()).await? {
-                let Some(places) = self.revisions.begin().await else { return Ok(()) };
-                let places: Vec<&Place> = places.iter().collect();
-                let messages = Messages::Of(batch.message_ids);
-                let Some(tallies) = self.judge(&ruleset, &account, batch.stretch, &messages, &places).await?
-                else {
-                    return Ok(());
-                };
-                let changed: u64 = tallies.iter().map(|tally| tally.changed).sum();
-                if changed > 0 {
-                    info!(changed, "hits that came late were judged again with their neighbours");
-                }
+        let batches = late::batches(&self.client, ruleset.window_ms()).await?;
+        if batches.is_empty() {
+            return Ok(false);
+        }
+        let accounts = self.accounts.list().await?;
+        for batch in batches {
+            let Some(account) = accounts.iter().find(|account| account.number == batch.account) else {
+                continue;
+            };
+            let Some(places) = self.revisions.begin().await else { return Ok(true) };
+            let places: Vec<&Place> = places.iter().collect();
+            let messages = Messages::Of(batch.message_ids);
+            let Some(tallies) = self.judge(&ruleset, account, batch.stretch, &messages, &places).await?
+            else {
+                return Ok(true);
+            };
+            let changed: u64 = tallies.iter().map(|tally| tally.changed).sum();
+            if changed > 0 {
+                info!(changed, "hits that came late were judged again with their neighbours");
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Judges a stretch in some partitions, and says what changes; what was counted in each. `None` when one of them is no

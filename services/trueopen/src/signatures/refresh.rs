@@ -1,16 +1,21 @@
 //! Keeping data sets fresh while stages run: fetched on a schedule where that is wanted, taken into use when they change.
 
-use super::{Bounds, Folder, SignatureSettings, fetch, install, today};
+use super::{Bounds, Folder, SignatureSettings, age_ms, fetch, install, today};
 use crate::Failure;
+use crate::metrics;
 use crate::settings::Settings;
 use classifier::InForce;
-use classifier::data::{CATALOGUE, DataSet, Name};
+use classifier::data::{CATALOGUE, Data, DataSet, Entry, Name};
+use engagement::Timestamp;
 use runtime::Stages;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
 
+/// What becomes of a data set that is fetched, as a metric's label.
+const INSTALLED: &str = "installed";
+const REFUSED: &str = "refused";
 /// How often files are looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -27,6 +32,11 @@ impl SignatureSettings {
 
 /// Starts the stage that keeps the ruleset fresh.
 pub(crate) fn start(stages: &mut Stages, settings: &Settings, rules: InForce) {
+    for entry in published(settings) {
+        for outcome in [INSTALLED, REFUSED] {
+            metrics::DATA_SET_UPDATES.with_label_values(&[entry.name.as_str(), outcome]);
+        }
+    }
     let settings = settings.clone();
     stages.start("signatures", |shutdown| async move {
         run(settings, rules, shutdown.requested()).await;
@@ -63,6 +73,7 @@ async fn look(settings: &Settings, rules: &InForce) {
             known = now;
             take(settings, rules).await;
         }
+        show_ages(rules.current().data());
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -81,12 +92,33 @@ async fn schedule(settings: &Settings) {
 
 async fn fetch_all(settings: &Settings) {
     let folder = Folder::of(settings);
-    for entry in CATALOGUE.iter().filter(|entry| !settings.signatures.urls(entry.name).is_empty()) {
-        match update(settings, entry.name, &folder).await {
+    for entry in published(settings) {
+        let outcome = match update(settings, entry.name, &folder).await {
             Ok(set) => {
-                info!(data_set = %entry.name, rows = set.about().rows, date = set.about().date, "data set fetched")
+                info!(data_set = %entry.name, rows = set.about().rows, date = set.about().date, "data set fetched");
+                INSTALLED
             }
-            Err(error) => warn!(data_set = %entry.name, %error, "data set refused, the last good one stays"),
+            Err(error) => {
+                warn!(data_set = %entry.name, %error, "data set refused, the last good one stays");
+                REFUSED
+            }
+        };
+        metrics::DATA_SET_UPDATES.with_label_values(&[entry.name.as_str(), outcome]).inc();
+    }
+}
+
+/// The data sets that there is a place to fetch from.
+fn published(settings: &Settings) -> impl Iterator<Item = &'static Entry> {
+    CATALOGUE.iter().filter(|entry| !settings.signatures.urls(entry.name).is_empty())
+}
+
+/// How old each data set in force is; one whose day nobody knows has no age.
+fn show_ages(data: &Data) {
+    let now = Timestamp::from_clock(SystemTime::now());
+    for set in data.all() {
+        let about = set.about();
+        if let Some(age) = age_ms(&about.date, now) {
+            metrics::DATA_SET_AGE.with_label_values(&[about.name.as_str()]).set((age / 1000).max(0));
         }
     }
 }
