@@ -13,6 +13,8 @@ mod steady;
 mod takeover;
 
 use acceptance::{Api, Broker, Stage, free_port, wait_until};
+use embedded::Engine;
+use engagement::Timestamp;
 use place::{Place, TURN, engine};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -112,10 +114,46 @@ async fn hits_are_reported_exactly_once_whatever_dies() {
     wait_until(|| track.metric("trueopen_stream_forward_waiting_records"), |waiting| *waiting == 0.0).await;
     assert_eq!(load.metric("trueopen_loader_dead_lettered_records_total").await, 0.0);
     assert_eq!(opens(&api).await, (100, 100));
+    judged_again(&place, &engine).await;
     for stage in [track, classify, load, report] {
         stage.stop();
     }
     engine.stop().await.unwrap();
+}
+
+/// Stored events, as an earlier ruleset might have judged them, are judged again by the process that holds the partitions: what
+/// it says of them goes over Kafka into the same table, where both rulesets' verdicts stay. The hits have no agent, so today's rules
+/// say that they can't be told.
+async fn judged_again(place: &Place, engine: &Engine) {
+    let past = "INSERT INTO events SELECT * REPLACE (generateUUIDv7() AS event_id, received_at - INTERVAL 2 DAY AS received_at,
+        'human' AS actor, 'chrome' AS source, '[]' AS reasons, 'an earlier one' AS ruleset) FROM events";
+    execute(engine, past).await;
+    let count = "SELECT countIf(revision = 1 AND ruleset = 'an earlier one' AND actor = 'human'),
+            countIf(revision = 2 AND ruleset != 'an earlier one' AND actor = 'unknown'), count()
+        FROM events WHERE received_at < now() - INTERVAL 1 DAY FORMAT TSV";
+    assert_eq!(execute(engine, count).await.trim(), "100\t0\t100");
+    let at = |days: i64| {
+        let now = Timestamp::from_clock(std::time::SystemTime::now());
+        now.plus_millis(-days * 86_400_000).to_string()
+    };
+    let (from, to) = (at(3), at(1));
+    let command = ["reclassify", "--from", &from, "--to", &to];
+    let said = place.command(&command);
+    assert!(said.contains("100 events judged: 100 changed, 0 stay"), "{said}");
+    wait_until(|| execute(engine, count), |rows| rows.trim() == "100\t100\t200").await;
+    let said = place.command(&command);
+    assert!(said.contains("100 events judged: 0 changed, 100 stay"), "{said}");
+}
+
+/// A statement run in the engine; its answer.
+async fn execute(engine: &Engine, statement: &str) -> String {
+    let request =
+        reqwest::Client::new().post(engine.url()).basic_auth(engine.user(), Some(engine.password()));
+    let response = request.body(statement.to_owned()).send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    assert!(status.is_success(), "{text}");
+    text
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
