@@ -9,7 +9,7 @@ help:
 	@echo "make truth      how often the verdict is wrong, by the labelled corpus; UPDATE_TRUTH=1 publishes it"
 	@echo "make soak       kill things for SOAK_SECONDS (180) while hits go on, and look for what is missing or doubled"
 	@echo "make lint       format and clippy"
-	@echo "make bench      measure against references on this machine (installs nginx and wrk as root)"
+	@echo "make bench      measure against references on this machine (installs nginx and wrk as root); MESSAGES=30000000 for 100 M events"
 
 # The engine's library and the database of autonomous systems, fetched from npm once into a cache folder outside the checkout.
 # DATA=dir chooses the data directory.
@@ -56,3 +56,4 @@ bench-deps:
 bench: bench-deps engine
 	tests/bench/run.sh
 	tests/bench/stages.sh
+	tests/bench/reports/run.sh

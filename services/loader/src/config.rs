@@ -36,6 +36,16 @@ pub struct Config {
     /// How long the batch in hand may take after a stop was asked for. Past it the batch is left for the next start:
     /// repeated, not lost. Seconds.
     pub stop_seconds: u64,
+    /// The least time between two rounds of rolling up; a round that takes longer is followed by a pause as long. Until its
+    /// round, a message of which something was inserted is counted from the events. Shows in
+    /// `trueopen_loader_rollup_lag_seconds`. Seconds.
+    pub rollup_seconds: u64,
+    /// So many touched messages are rolled up at a time; more wait for the next round, or are taken in pieces. A round takes
+    /// about two kilobytes of memory for each. Shows in `trueopen_loader_rollup_waiting_messages`.
+    pub rollup_messages: u64,
+    /// How long a message goes on being counted from the events after its roll-up was stored: longer than it may take from
+    /// the first to the last table that one report begins to read, and than replicas may be behind each other. Seconds.
+    pub rollup_settle_seconds: u64,
 }
 
 impl Default for Config {
@@ -52,6 +62,9 @@ impl Default for Config {
             misconfigured_seconds: 10,
             look_seconds: 10,
             stop_seconds: 10,
+            rollup_seconds: 5,
+            rollup_messages: 250_000,
+            rollup_settle_seconds: 10,
         }
     }
 }
@@ -73,6 +86,7 @@ impl Config {
             ("retry_first_ms", self.retry_first_ms == 0),
             ("misconfigured_seconds", self.misconfigured_seconds == 0),
             ("look_seconds", self.look_seconds == 0),
+            ("rollup_messages", self.rollup_messages == 0),
         ];
         zero.into_iter().find(|(_, is_zero)| *is_zero).map_or(Ok(()), |(field, _)| Err(ConfigError { field }))
     }
@@ -99,6 +113,14 @@ impl Config {
 
     pub(crate) fn stop_limit(&self) -> Duration {
         Duration::from_secs(self.stop_seconds)
+    }
+
+    pub(crate) fn rollup_every(&self) -> Duration {
+        Duration::from_secs(self.rollup_seconds)
+    }
+
+    pub(crate) fn rollup_settle(&self) -> Duration {
+        Duration::from_secs(self.rollup_settle_seconds)
     }
 
     /// The pause after so many failures in a row, the first being 1.

@@ -7,7 +7,8 @@
 //!   said once and tried again slowly. A row that is refused for what it holds is dead-lettered alone.
 //! - Consumed = loaded + dead-lettered + in hand, on the counters, for each topic.
 //!
-//! Each topic has a lane of its own: collect a batch, insert it, set aside what was refused, move the position.
+//! Each topic has a lane of its own: collect a batch, insert it, set aside what was refused, move the position. Beside the
+//! lanes, [`Rollup`] brings the rows that reports read up to date.
 
 mod batch;
 mod config;
@@ -17,24 +18,28 @@ mod health;
 mod lane;
 mod metrics;
 mod retention;
+mod rollup;
 mod rows;
 mod sink;
 mod table;
 
 pub use config::{Config, ConfigError};
 pub use health::Health;
+pub use rollup::{Rollup, Round};
 
 use clickhouse::Client;
 use lane::Lane;
 use rows::{Deliveries, Events};
 use runtime::Trigger;
-use store::Directory;
+use store::{Cluster, Directory};
 use stream::{GroupError, Topic};
 
 /// What the loader works with.
 pub struct Dependencies {
     /// ClickHouse, with the tables of this program.
     pub client: Client,
+    /// The cluster that it is one of, if it is.
+    pub cluster: Cluster,
     /// Accounts and their settings: how long rows and evidence are kept.
     pub directory: Directory,
     /// Hits with their verdicts.
@@ -74,6 +79,7 @@ pub enum LoaderError {
 pub struct Loader {
     events: Lane<Events>,
     deliveries: Lane<Deliveries>,
+    rollup: Rollup,
     health: Health,
 }
 
@@ -84,12 +90,14 @@ impl Loader {
     /// [`LoaderError::Config`] for a setting, [`LoaderError::Position`] when a topic has no such consumer group.
     pub fn build(config: Config, dependencies: Dependencies) -> Result<Self, LoaderError> {
         config.check()?;
-        let Dependencies { client, directory, classified, delivery, dead_letter } = dependencies;
+        let Dependencies { client, cluster, directory, classified, delivery, dead_letter } = dependencies;
+        let rollup = Rollup::new(client.clone(), cluster, config.clone());
         let health = Health::new();
         let place = lane::Place { config, client, directory, dead_letter, health: health.clone() };
         Ok(Self {
             events: Lane::build(&place, &classified)?,
             deliveries: Lane::build(&place, &delivery)?,
+            rollup,
             health,
         })
     }
@@ -107,12 +115,18 @@ impl Loader {
     /// [`LoaderError`]: only what trying again can't mend.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), LoaderError> {
         let (trigger, asked) = Trigger::new();
-        let lanes = async { tokio::try_join!(self.events.run(asked.clone()), self.deliveries.run(asked)) };
-        tokio::pin!(lanes);
+        let (rollup_trigger, rollup_asked) = Trigger::new();
+        let lanes = async {
+            let ended = tokio::try_join!(self.events.run(asked.clone()), self.deliveries.run(asked.clone()));
+            rollup_trigger.ask();
+            ended
+        };
+        let work = async { tokio::join!(lanes, self.rollup.run(rollup_asked)).0 };
+        tokio::pin!(work);
         tokio::select! {
-            ended = &mut lanes => return ended.map(drop),
+            ended = &mut work => return ended.map(drop),
             () = shutdown => trigger.ask(),
         }
-        lanes.await.map(drop)
+        work.await.map(drop)
     }
 }

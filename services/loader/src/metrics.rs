@@ -2,7 +2,8 @@
 
 use crate::failure::class_label;
 use prometheus::{
-    HistogramVec, IntCounterVec, IntGaugeVec, register_histogram_vec, register_int_counter_vec,
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, register_histogram,
+    register_histogram_vec, register_int_counter, register_int_counter_vec, register_int_gauge,
     register_int_gauge_vec,
 };
 use std::sync::LazyLock;
@@ -121,4 +122,44 @@ pub(crate) static RETENTION_FOLLOWED: LazyLock<IntCounterVec> = LazyLock::new(||
         &["table"]
     )
     .expect(ONCE)
+});
+
+/// Messages, as often as they were touched, whose roll-up is not made anew yet; reports count them from the events.
+pub(crate) static ROLLUP_WAITING: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "trueopen_loader_rollup_waiting_messages",
+        "touched messages whose roll-up is not made anew yet; reports count them from the events"
+    )
+    .expect(ONCE)
+});
+
+/// How long the oldest of them waits.
+pub(crate) static ROLLUP_LAG: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("trueopen_loader_rollup_lag_seconds", "age of the oldest touched message that waits")
+        .expect(ONCE)
+});
+
+/// Touched messages that were rolled up.
+pub(crate) static ROLLUP_MESSAGES: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_loader_rollup_messages_total",
+        "messages that were rolled up, as often as they were touched"
+    )
+    .expect(ONCE)
+});
+
+/// How long a round took.
+pub(crate) static ROLLUP_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    register_histogram!(
+        "trueopen_loader_rollup_seconds",
+        "seconds of each round of rolling up",
+        vec![0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]
+    )
+    .expect(ONCE)
+});
+
+/// Rounds that failed; each is made again.
+pub(crate) static ROLLUP_FAILURES: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("trueopen_loader_rollup_failures_total", "rounds of rolling up that failed")
+        .expect(ONCE)
 });

@@ -133,10 +133,11 @@ pub(crate) async fn one(
 pub(crate) async fn change(
     client: &Client,
     account: AccountNumber,
-    event_id: Uuid,
+    unsubscribe: &Unsubscribe,
     by: &str,
     reversed: bool,
 ) -> Result<Timestamp, Problem> {
+    let event_id = unsubscribe.event_id;
     let at = Timestamp::from_clock(SystemTime::now());
     let last = client
         .query(
@@ -154,7 +155,25 @@ pub(crate) async fn change(
     let mut insert = client.insert::<ReversalRow>("unsubscribe_reversals").await?;
     insert.write(&row).await?;
     insert.end().await?;
+    touch(client, account, unsubscribe).await?;
     Ok(at)
+}
+
+/// Has the message's roll-up made anew: what it says of this unsubscribe is no longer so.
+pub(crate) async fn touch(
+    client: &Client,
+    account: AccountNumber,
+    unsubscribe: &Unsubscribe,
+) -> Result<(), Problem> {
+    client
+        .query(
+            "INSERT INTO rollup_touched (account, message_id) SELECT {account: UInt32}, {message_id: String}",
+        )
+        .param("account", account.0)
+        .param("message_id", &unsubscribe.message_id)
+        .execute()
+        .await?;
+    Ok(())
 }
 
 async fn read(

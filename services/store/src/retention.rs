@@ -49,9 +49,16 @@ impl Accounts {
             .await;
             taken?;
         }
-        Ok(())
+        // Roll-ups know until when each fact is kept, and so wait for the rows to be rewritten.
+        let touch = self.client().query_raw(TOUCH).param("account", account.0);
+        let touched: Result<(), DatabaseError> = call(touch.execute()).await;
+        Ok(touched?)
     }
 }
+
+/// Reports count these messages from the events until their roll-up is made anew.
+const TOUCH: &str = "INSERT INTO rollup_touched (account, message_id)
+    SELECT DISTINCT account, message_id FROM rollup_messages WHERE account = {account: UInt32}";
 
 fn mutation(table: &str) -> String {
     // The same sum as `until`, in ClickHouse's words.

@@ -148,6 +148,7 @@ pub(crate) async fn load(settings: Settings) -> Result<(), Failure> {
     info!(admin = %admin.address()?, "loader starting");
     let mut stages = Stages::new();
     let (config, kafka, client) = (settings.loader.clone(), settings.kafka.clone(), connection.client());
+    let replicas = connection.cluster.clone();
     let copy = directory.clone();
     stages.start("loader", |shutdown| async move {
         let groups = [config.group.as_str()];
@@ -157,6 +158,7 @@ pub(crate) async fn load(settings: Settings) -> Result<(), Failure> {
         };
         let dependencies = loader::Dependencies {
             client,
+            cluster: replicas,
             directory: copy,
             classified: classified.clone(),
             delivery: delivery.clone(),

@@ -147,6 +147,7 @@ async fn run(
         settings.loader.clone(),
         loader::Dependencies {
             client: connection.client(),
+            cluster: connection.cluster.clone(),
             directory: directory.clone(),
             classified: topics.classified.clone(),
             delivery: topics.delivery.clone(),

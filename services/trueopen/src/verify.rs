@@ -118,10 +118,12 @@ fn questions(now: i64, own: Vec<Class>) -> Vec<Question> {
     for sent_cohort in [false, true] {
         let mut grouped =
             |(from, to), suppress, by| questions.push(Question { from, to, sent_cohort, suppress, by });
-        for by in [By::MailboxProvider, By::BounceReason] {
+        for by in [By::RecipientDomain, By::MailboxProvider, By::BounceReason] {
             grouped(EVER, names(&own), by);
             grouped((now - 29 * HOUR - 123_456, now - 5 * HOUR), names(&own), by);
         }
+        // Days that begin where no day of any calendar does.
+        grouped((now - 30 * 24 * HOUR - 123_456, now), names(&own), By::Day);
         let mut ask = |window, suppress| grouped(window, suppress, By::All);
         ask(EVER, Vec::new());
         ask(EVER, names(&Class::ALL));

@@ -87,6 +87,7 @@ impl Given {
     pub(crate) fn start(&self) -> Running {
         let dependencies = Dependencies {
             client: self.connection.client(),
+            cluster: self.connection.cluster.clone(),
             directory: self.directory.clone(),
             classified: self.classified.clone(),
             delivery: self.delivery.clone(),

@@ -120,6 +120,8 @@ async fn change(
     let found = unsubscribes::one(&app.client, number, event_id).await?;
     let mut found = found.ok_or_else(|| Problem::not_found("there is no such unsubscribe"))?;
     if found.standing.reversed_at.is_some() == reversed {
+        // Should the first attempt have ended before this.
+        unsubscribes::touch(&app.client, number, &found).await?;
         return Ok(Json(found));
     }
     if reversed && !found.standing.suspect {
@@ -128,7 +130,7 @@ async fn change(
         ));
     }
     let by = caller.key.id.to_string();
-    let at: Timestamp = unsubscribes::change(&app.client, number, event_id, &by, reversed).await?;
+    let at: Timestamp = unsubscribes::change(&app.client, number, &found, &by, reversed).await?;
     found.standing.reversed_at = reversed.then_some(at);
     let action = if reversed { audit::UNSUBSCRIBE_REVERSE } else { audit::UNSUBSCRIBE_RESTORE };
     audit::changed(app, caller, number, action, &format!("event {event_id}")).await?;

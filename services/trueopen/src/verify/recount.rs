@@ -4,6 +4,8 @@
 use engagement::{providers, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
+const DAY: i64 = 86_400_000;
+
 /// A stored verdict on a hit.
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
@@ -56,17 +58,34 @@ pub(super) struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     All,
+    RecipientDomain,
     MailboxProvider,
     BounceReason,
+    /// Buckets of a day from the window's start on; a group is a bucket's first moment.
+    Day,
 }
 
 impl By {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::All => "",
+            Self::RecipientDomain => "recipient_domain",
+            Self::Day => "day",
             Self::MailboxProvider => "mailbox_provider",
             Self::BounceReason => "bounce_reason",
         }
+    }
+}
+
+impl Question {
+    /// Where the buckets of [`By::Day`] begin.
+    pub(super) fn edges(&self) -> Vec<i64> {
+        (0..).map(|day| self.from + day * DAY).take_while(|edge| *edge < self.to).collect()
+    }
+
+    fn buckets(&self) -> impl Iterator<Item = Self> {
+        let to = self.to;
+        self.edges().into_iter().map(move |from| Self { from, to: to.min(from + DAY), ..self.clone() })
     }
 }
 
@@ -93,6 +112,16 @@ impl Message {
 
     /// Adds what this message has to say to a question's figures.
     pub(super) fn count(&self, question: &Question, figures: &mut Figures) {
+        if question.by != By::Day {
+            return self.count_as(question, None, figures);
+        }
+        // A bucket's figures are those of a window that is the bucket.
+        for bucket in question.buckets() {
+            self.count_as(&bucket, Some(bucket.from), figures);
+        }
+    }
+
+    fn count_as(&self, question: &Question, bucket: Option<i64>, figures: &mut Figures) {
         let covers = |at: i64| question.from <= at && at < question.to;
         let in_scope = |at: i64| question.sent_cohort || covers(at);
         let mailed = self.mailed();
@@ -104,7 +133,8 @@ impl Message {
         }
         let last_told = self.last_refusal(question);
         let group = match question.by {
-            By::All => String::new(),
+            By::All | By::Day => bucket.map(|from| format!("{from}: ")).unwrap_or_default(),
+            By::RecipientDomain => format!("{}: ", self.domain()),
             By::MailboxProvider => format!("{}: ", self.provider()),
             By::BounceReason => match last_told {
                 Some(refusal) if refusal.bounce_reason.is_empty() => "undetermined: ".to_owned(),
@@ -203,20 +233,26 @@ impl Message {
         self.deliveries.values().filter(counts).max_by_key(|told| (told.at, &told.event_id))
     }
 
-    /// Who runs the mailbox: what delivery events say first of server and domain, else what the token says of the domain.
-    fn provider(&self) -> String {
-        let said = |of: fn(&Delivery) -> &String| {
-            let told = self.deliveries.values().filter(|told| !of(told).is_empty());
-            told.min_by_key(|told| (told.at, &told.event_id)).map(|told| of(told).clone())
-        };
+    /// What delivery events say first of something.
+    fn said(&self, of: fn(&Delivery) -> &String) -> Option<String> {
+        let told = self.deliveries.values().filter(|told| !of(told).is_empty());
+        told.min_by_key(|told| (told.at, &told.event_id)).map(|told| of(told).clone())
+    }
+
+    /// The recipient's domain: what delivery events say first, else what the token says.
+    fn domain(&self) -> String {
         let minted = || {
             let plain = |hit: &Hit| hit.recipient_domain.to_lowercase().trim_end_matches('.').to_owned();
             let hits = self.hits.values().map(|hit| (hit.at, &hit.event_id, plain(hit)));
             hits.filter(|(.., domain)| !domain.is_empty()).min().map(|(.., domain)| domain)
         };
-        let domain = said(|told| &told.recipient_domain).or_else(minted).unwrap_or_default();
-        let host = said(|told| &told.mx_host).unwrap_or_default();
-        providers::provider(&host, &domain).to_owned()
+        self.said(|told| &told.recipient_domain).or_else(minted).unwrap_or_default()
+    }
+
+    /// Who runs the mailbox.
+    fn provider(&self) -> String {
+        let host = self.said(|told| &told.mx_host).unwrap_or_default();
+        providers::provider(&host, &self.domain()).to_owned()
     }
 
     /// Whether a delivery event lies in the window.

@@ -188,26 +188,33 @@ pub(super) async fn ask(
     question: &Question,
 ) -> Result<Figures, Failure> {
     let list: Vec<String> = FIGURES.iter().map(|figure| format!("toUInt64({figure})")).collect();
+    let (view, by) = match question.by {
+        By::Day => ("report_series", "edges = {edges: Array(Int64)}"),
+        _ => ("report_figures", "by = {by: String}"),
+    };
     let query = client.query(&format!(
         "SELECT group_key, [{}] AS figures, opens_by_source_total, opens_by_source_unique, clicks_by_source_total, clicks_by_source_unique
-         FROM report_figures(
+         FROM {view}(
              account = {{account: UInt32}}, from_ms = {{from_ms: Int64}}, to_ms = {{to_ms: Int64}},
              cohort = {{cohort: String}}, campaign = '', recipient_domain = '', mailbox_provider = '',
-             suppress = {{suppress: Array(String)}}, by = {{by: String}})",
+             suppress = {{suppress: Array(String)}}, {by})",
         list.join(", ")
     ));
+    let query = match question.by {
+        By::Day => query.param("edges", question.edges()),
+        by => query.param("by", by.as_str()),
+    };
     let query = query
         .param("account", account.0)
         .param("from_ms", question.from)
         .param("to_ms", question.to)
         .param("cohort", if question.sent_cohort { "sent" } else { "event" })
-        .param("suppress", &question.suppress)
-        .param("by", question.by.as_str());
+        .param("suppress", &question.suppress);
     let mut figures = Figures::new();
     for answer in query.fetch_all::<Answer>().await? {
         let group = match question.by {
             By::All => String::new(),
-            By::MailboxProvider | By::BounceReason => format!("{}: ", answer.group_key),
+            _ => format!("{}: ", answer.group_key),
         };
         for (name, count) in FIGURES.iter().zip(answer.figures) {
             let name = match *name {

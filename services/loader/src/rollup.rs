@@ -1,0 +1,267 @@
+//! Rolling up: the messages of which something was inserted get their row of `rollup_messages` anew, a while after.
+//!
+//! What the tables promise, and how reports read them, stands in `schema/clickhouse/0013_rollups.sql`. Invariants kept here:
+//! - One process rolls up at a time (a lock), in rounds. A round takes whole parts of `rollup_touched`, so it knows exactly
+//!   what it has seen; what is inserted meanwhile lies in other parts.
+//! - A round writes the difference between what the events say and what the stored rows add up to. Cut off anywhere and run
+//!   again, it comes to the same rows.
+//! - A part is dropped only when the rows of all its messages are stored and every report that began before they were has
+//!   its snapshots. Until then reports count these messages from the events: being late costs time, never exactness.
+
+mod statements;
+
+use crate::config::Config;
+use crate::metrics;
+use clickhouse::{Client, Row};
+use runtime::Shutdown;
+use serde::Deserialize;
+use statements::Step;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use store::error::within;
+use store::lock::{Lock, LockError};
+use store::{Cluster, DatabaseError};
+use tracing::{debug, info, warn};
+
+/// So many parts at most are taken in a round: their names travel in the URL of each statement.
+const MOST_PARTS: usize = 1000;
+/// Past so many parts they are merged into one: there are no merges by themselves, and a part costs each report a file.
+const TOO_MANY_PARTS: usize = 2000;
+/// How long one statement of a round may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How often rows that are past the retention of a fact are looked for.
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps `rollup_messages` at what the events say.
+pub struct Rollup {
+    client: Client,
+    cluster: Cluster,
+    config: Config,
+    /// Parts whose messages are rolled up, and since when; they are dropped a while later.
+    settling: HashMap<String, Instant>,
+    looked_for_expired: Option<Instant>,
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// Parts of touched messages that were rolled up.
+    pub parts: usize,
+    /// Touched messages in them, counted as often as they were touched.
+    pub touched: u64,
+    /// Parts that were dropped, from this round and those before.
+    pub dropped: usize,
+    /// Parts that are still there.
+    pub left: usize,
+}
+
+#[derive(Row, Deserialize)]
+struct Part {
+    name: String,
+    rows: u64,
+    age_seconds: i64,
+}
+
+impl Rollup {
+    /// Over this database.
+    #[must_use]
+    pub fn new(client: Client, cluster: Cluster, config: Config) -> Self {
+        // Messages may have been sent in any month.
+        let client = client.with_setting("max_partitions_per_insert_block", "0");
+        Self { client, cluster, config, settling: HashMap::new(), looked_for_expired: None }
+    }
+
+    /// Rolls up until the stop, while no other process does.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        let mut failures = 0_u32;
+        while !shutdown.is_requested() {
+            let lock = tokio::select! {
+                biased;
+                () = shutdown.clone().requested() => return,
+                lock = Lock::take_on(&self.client, &self.cluster, "rollup", Duration::ZERO) => lock,
+            };
+            let ended = match lock {
+                Ok(lock) => {
+                    let ended = self.rounds(&shutdown, &mut failures).await;
+                    lock.release().await;
+                    ended
+                }
+                Err(LockError::Held { .. }) => Ok(()),
+                Err(LockError::Database(error)) => Err(error),
+            };
+            if let Err(error) = ended {
+                failures = failures.saturating_add(1);
+                metrics::ROLLUP_FAILURES.inc();
+                // Nothing is lost and no report is wrong: they count these messages from the events meanwhile.
+                if failures == 1 {
+                    warn!(%error, "roll-ups can't be brought up to date, trying again");
+                } else {
+                    debug!(%error, failures, "roll-ups can't be brought up to date");
+                }
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.clone().requested() => return,
+                () = tokio::time::sleep(self.config.pause(failures).max(self.config.rollup_every())) => {}
+            }
+        }
+    }
+
+    /// Round after round under the lock, until the stop or a failure.
+    async fn rounds(&mut self, shutdown: &Shutdown, failures: &mut u32) -> Result<(), DatabaseError> {
+        // Another process may have worked since these were noted.
+        self.settling.clear();
+        loop {
+            let started = Instant::now();
+            tokio::select! {
+                biased;
+                () = shutdown.clone().requested() => return Ok(()),
+                round = self.round() => { round?; }
+            }
+            if *failures > 0 {
+                info!(failures = *failures, "roll-ups are brought up to date again");
+                *failures = 0;
+            }
+            // A round reads much to find little, so rounds over large tables are made seldom.
+            let pause = self.config.rollup_every().max(started.elapsed());
+            tokio::select! {
+                biased;
+                () = shutdown.clone().requested() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One round, for a caller that holds the lock or is alone.
+    ///
+    /// # Errors
+    /// What ClickHouse says. The next round makes up for what this one left.
+    pub async fn round(&mut self) -> Result<Round, DatabaseError> {
+        let parts = self.parts().await?;
+        self.show(&parts);
+        if parts.len() > TOO_MANY_PARTS {
+            self.settling.clear();
+            self.execute("OPTIMIZE TABLE rollup_touched FINAL").await?;
+            return Ok(Round { parts: 0, touched: 0, dropped: 0, left: parts.len() });
+        }
+        let dropped = self.drop_settled(&parts).await?;
+        let left = parts.len() - dropped;
+        let nothing = Round { parts: 0, touched: 0, dropped, left };
+        // Rows of events that are being rewritten would be rolled up half old and half new.
+        if self.rewriting().await? {
+            return Ok(nothing);
+        }
+        if self.looked_for_expired.is_none_or(|looked| looked.elapsed() >= EXPIRY_EVERY) {
+            self.execute(statements::TOUCH_EXPIRED).await?;
+            self.looked_for_expired = Some(Instant::now());
+        }
+        let (names, touched) = self.chosen(parts);
+        if names.is_empty() {
+            return Ok(nothing);
+        }
+        let started = Instant::now();
+        let pieces = u32::try_from(touched.div_ceil(self.config.rollup_messages)).unwrap_or(u32::MAX);
+        for account in self.accounts(&names).await? {
+            for piece in 0..pieces {
+                for step in statements::STEPS {
+                    self.step(step, account, &names, piece, pieces).await?;
+                }
+            }
+        }
+        metrics::ROLLUP_SECONDS.observe(started.elapsed().as_secs_f64());
+        metrics::ROLLUP_MESSAGES.inc_by(touched);
+        let now = Instant::now();
+        let parts = names.len();
+        self.settling.extend(names.into_iter().map(|name| (name, now)));
+        Ok(Round { parts, touched, dropped, left })
+    }
+
+    /// The oldest parts that are not rolled up yet, as many as a round takes.
+    fn chosen(&self, parts: Vec<Part>) -> (Vec<String>, u64) {
+        let mut names = Vec::new();
+        let mut touched = 0;
+        for part in parts.into_iter().filter(|part| !self.settling.contains_key(&part.name)) {
+            if names.len() == MOST_PARTS || (touched > 0 && touched + part.rows > self.config.rollup_messages)
+            {
+                break;
+            }
+            touched += part.rows;
+            names.push(part.name);
+        }
+        (names, touched)
+    }
+
+    /// Drops what was rolled up long enough ago.
+    async fn drop_settled(&mut self, parts: &[Part]) -> Result<usize, DatabaseError> {
+        self.settling.retain(|name, _| parts.iter().any(|part| part.name == *name));
+        let settle = self.config.rollup_settle();
+        let due: Vec<String> = self
+            .settling
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= settle)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &due {
+            // A part's name is ClickHouse's own: letters, digits and underscores.
+            self.execute(&format!("ALTER TABLE rollup_touched DROP PART '{name}'")).await?;
+            self.settling.remove(name);
+        }
+        Ok(due.len())
+    }
+
+    async fn parts(&self) -> Result<Vec<Part>, DatabaseError> {
+        let query = self.client.query(
+            "SELECT name, rows, dateDiff('second', modification_time, now()) AS age_seconds FROM system.parts
+             WHERE database = currentDatabase() AND table = 'rollup_touched' AND active
+             ORDER BY min_block_number",
+        );
+        within(self.config.insert_limit(), query.fetch_all()).await
+    }
+
+    /// Whether stored events wait to follow a change of their account's retention.
+    async fn rewriting(&self) -> Result<bool, DatabaseError> {
+        let query = self.client.query(
+            "SELECT count() FROM system.mutations
+             WHERE database = currentDatabase() AND table IN ('events', 'deliveries') AND NOT is_done",
+        );
+        Ok(within(self.config.insert_limit(), query.fetch_one::<u64>()).await? > 0)
+    }
+
+    async fn accounts(&self, parts: &[String]) -> Result<Vec<u32>, DatabaseError> {
+        let query = self
+            .client
+            .query("SELECT DISTINCT account FROM rollup_touched WHERE has({parts: Array(String)}, _part) ORDER BY account")
+            .param("parts", parts);
+        within(self.config.insert_limit(), query.fetch_all()).await
+    }
+
+    async fn step(
+        &self,
+        step: Step,
+        account: u32,
+        parts: &[String],
+        piece: u32,
+        pieces: u32,
+    ) -> Result<(), DatabaseError> {
+        let query = self
+            .client
+            .query_raw(step.statement)
+            .param("account", account)
+            .param("parts", parts)
+            .param("piece", piece)
+            .param("pieces", pieces);
+        within(STATEMENT_LIMIT, query.execute()).await
+    }
+
+    async fn execute(&self, statement: &str) -> Result<(), DatabaseError> {
+        within(STATEMENT_LIMIT, self.client.query_raw(statement).execute()).await
+    }
+
+    fn show(&self, parts: &[Part]) {
+        let waiting = parts.iter().filter(|part| !self.settling.contains_key(&part.name));
+        let oldest = waiting.clone().map(|part| part.age_seconds).max().unwrap_or(0);
+        let rows: u64 = waiting.map(|part| part.rows).sum();
+        metrics::ROLLUP_WAITING.set(i64::try_from(rows).unwrap_or(i64::MAX));
+        metrics::ROLLUP_LAG.set(oldest);
+    }
+}

@@ -1,0 +1,118 @@
+//! What a round says to ClickHouse, for each account and piece in this order.
+
+/// One statement with its parameters `account`, `parts`, `piece` and `pieces`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) statement: &'static str,
+}
+
+/// Patterns and days come before the rows that need them: a row without its pattern would not be counted, and one whose day
+/// is not known would not be found again.
+pub(super) const STEPS: [Step; 6] = [
+    Step { statement: EMPTY },
+    Step { statement: STAGE },
+    Step { statement: PATTERNS },
+    Step { statement: WIDE },
+    Step { statement: DAYS },
+    Step { statement: REPLACE },
+];
+
+const EMPTY: &str = "TRUNCATE TABLE rollup_staged";
+
+const STAGE: &str = "
+INSERT INTO rollup_staged
+    (account, day, message_id, content, sent_ms, first_second, last_second, campaign, recipient_domain, mx_host, pattern,
+     times, kept_until, is_tracked, types, sendings, actors, sources, clients, classes, reasons)
+SELECT
+    {account: UInt32},
+    day,
+    message_id,
+    sipHash64(sent_ms, campaign, recipient_domain, mx_host, pattern, times, kept_until),
+    sent_ms,
+    first_second,
+    last_second,
+    campaign,
+    recipient_domain,
+    mx_host,
+    sipHash64(is_tracked, types, sendings, actors, sources, clients, classes, reasons) AS pattern,
+    times,
+    kept_until,
+    is_tracked,
+    types,
+    sendings,
+    actors,
+    sources,
+    clients,
+    classes,
+    reasons
+FROM report_message_facts(
+    account = {account: UInt32}, parts = {parts: Array(String)}, piece = {piece: UInt32}, pieces = {pieces: UInt32})";
+
+const PATTERNS: &str = "
+INSERT INTO rollup_patterns (pattern, is_tracked, types, sendings, actors, sources, clients, classes, reasons)
+SELECT pattern, any(is_tracked), any(types), any(sendings), any(actors), any(sources), any(clients), any(classes), any(reasons)
+FROM rollup_staged
+WHERE length(times) <= 64 AND pattern NOT IN (SELECT pattern FROM rollup_patterns)
+GROUP BY pattern";
+
+/// A mask has 64 bits: who has more facts gets no row, and is counted from the events from now on.
+const WIDE: &str = "
+INSERT INTO rollup_wide (account, message_id, day)
+SELECT account, message_id, arrayJoin(arrayDistinct(arrayMap(at -> toDate(fromUnixTimestamp64Milli(at, 'UTC')), times)))
+FROM rollup_staged
+WHERE length(times) > 64";
+
+const DAYS: &str = "
+INSERT INTO rollup_days (account, message_id, day)
+SELECT account, message_id, day
+FROM rollup_staged
+WHERE length(times) <= 64
+    AND (message_id, day) NOT IN (
+        SELECT message_id, day
+        FROM rollup_days
+        WHERE account = {account: UInt32} AND message_id IN (SELECT message_id FROM rollup_staged))";
+
+/// The new rows, less what is stored of the same messages. Where the two are the same row they cancel, and where a row was
+/// stored twice or half, what is written makes it one.
+const REPLACE: &str = "
+INSERT INTO rollup_messages
+    (account, day, message_id, content, copies, sent_ms, first_second, last_second, campaign, recipient_domain, mx_host,
+     pattern, times, kept_until)
+SELECT
+    {account: UInt32},
+    day,
+    message_id,
+    content,
+    toInt32(sum(change)) AS copies,
+    any(sent_ms),
+    any(first_second),
+    any(last_second),
+    any(campaign),
+    any(recipient_domain),
+    any(mx_host),
+    any(pattern),
+    any(times),
+    any(kept_until)
+FROM
+(
+    SELECT day, message_id, content, toInt64(1) AS change, sent_ms, first_second, last_second, campaign, recipient_domain,
+        mx_host, pattern, times, kept_until
+    FROM rollup_staged
+    WHERE length(times) <= 64
+    UNION ALL
+    SELECT day, message_id, content, -toInt64(copies) AS change, sent_ms, first_second, last_second, campaign, recipient_domain,
+        mx_host, pattern, times, kept_until
+    FROM rollup_stored(
+        account = {account: UInt32}, parts = {parts: Array(String)}, piece = {piece: UInt32}, pieces = {pieces: UInt32})
+)
+GROUP BY day, message_id, content
+HAVING copies != 0";
+
+/// Rows of which a fact is past its retention: they are made anew without it.
+pub(super) const TOUCH_EXPIRED: &str = "
+INSERT INTO rollup_touched (account, message_id)
+SELECT account, message_id
+FROM rollup_messages
+WHERE kept_until <= now('UTC')
+GROUP BY account, message_id, content
+HAVING sum(copies) != 0";

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Builds a large set of events inside the engine and asks the checked-in list of questions of it.
+
+Usage: run.py URL USER PASSWORD DATABASE [MESSAGES] [ROUNDS]
+
+Prints, for each question: cold (the engine's caches dropped; the system's too where this may be done) and the median of warm
+times, rows and bytes read, and the same for `uniqExact` over the raw events. Before that the bytes on disk of an event with and
+without evidence, and of the roll-ups apart. The set is made anew unless the account has as many messages already.
+"""
+
+import json
+import pathlib
+import statistics
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+URL, USER, PASSWORD, DATABASE = sys.argv[1:5]
+MESSAGES = int(sys.argv[5]) if len(sys.argv) > 5 else 1_000_000
+ROUNDS = int(sys.argv[6]) if len(sys.argv) > 6 else 5
+ACCOUNT, CHUNK, DAYS, DAY = 1_000_001, 250_000, 60, 86_400_000
+EVER = (946_684_800_000, 4_102_444_800_000)
+
+
+def ask(sql, **parameters):
+    """The answer's text, its seconds, and what was read."""
+    settings = {"database": DATABASE, "wait_end_of_query": "1", "max_execution_time": "3600"}
+    settings |= {f"param_{name}": str(value) for name, value in parameters.items()}
+    request = urllib.request.Request(
+        f"{URL}/?{urllib.parse.urlencode(settings)}",
+        data=sql.encode(),
+        headers={"X-ClickHouse-User": USER, "X-ClickHouse-Key": PASSWORD},
+    )
+    started = time.perf_counter()
+    try:
+        with urllib.request.urlopen(request) as response:
+            text = response.read().decode()
+            summary = json.loads(response.headers.get("X-ClickHouse-Summary") or "{}")
+    except urllib.error.HTTPError as error:
+        sys.exit(f"bench: {error.read().decode()[:500]}\n{sql[:200]}")
+    return text.strip(), time.perf_counter() - started, summary
+
+
+def make(until_ms):
+    statements = [(HERE / name).read_text() for name in ("generate_events.sql", "generate_deliveries.sql")]
+    started = time.perf_counter()
+    for first in range(0, MESSAGES, CHUNK):
+        for statement in statements:
+            ask(
+                statement,
+                account=ACCOUNT,
+                seed=1,
+                first=first,
+                count=min(CHUNK, MESSAGES - first),
+                total=MESSAGES,
+                campaigns=max(10, MESSAGES // 20_000),
+                days=DAYS,
+                until_ms=until_ms,
+                evidence_days=300,
+            )
+        done = min(first + CHUNK, MESSAGES)
+        print(f"\rmade {done} of {MESSAGES} messages, {time.perf_counter() - started:.0f} s", end="", file=sys.stderr, flush=True)
+    while (left := int(ask(f"SELECT count() FROM rollup_touched WHERE account = {ACCOUNT}")[0])) > 0:
+        print(f"\rrolling up: {left} touched rows left, {time.perf_counter() - started:.0f} s   ", end="", file=sys.stderr, flush=True)
+        time.sleep(2)
+    print(file=sys.stderr)
+    for table in ("events", "deliveries", "rollup_messages", "rollup_patterns"):
+        ask(f"OPTIMIZE TABLE {table} FINAL")
+
+
+def sizes():
+    def bytes_of(table, columns="1"):
+        text = ask(
+            "SELECT sum(column_data_compressed_bytes + column_marks_bytes) FROM system.parts_columns"
+            f" WHERE database = currentDatabase() AND active AND table = '{table}' AND {columns}"
+        )[0]
+        return int(text or 0)
+
+    events, deliveries = (int(ask(f"SELECT count() FROM {table}")[0]) for table in ("events", "deliveries"))
+    evidence = bytes_of("events", "column IN ('ip', 'user_agent', 'headers', 'trailing')")
+    ids = bytes_of("events", "column = 'event_id'")
+    whole = bytes_of("events")
+    rolled = bytes_of("rollup_messages") + bytes_of("rollup_patterns")
+    print(f"{events} events, {deliveries} delivery events, {MESSAGES} messages")
+    print(
+        f"bytes on disk an event: {whole / events:.1f} with evidence, {(whole - evidence) / events:.1f} without"
+        f" ({ids / events:.1f} of them its id); a delivery event {bytes_of('deliveries') / deliveries:.1f};"
+        f" roll-ups apart {rolled / MESSAGES:.1f} a message, {rolled / events:.1f} an event"
+    )
+
+
+def questions(until_ms):
+    for line in (HERE / "queries.tsv").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        name, view, window, cohort, suppress, only, by = line.split("\t")
+        if window == "ever":
+            first, last = EVER
+        else:
+            first, last = (int(until_ms - float(days) * DAY) for days in window.split(","))
+        campaign = "campaign-3" if only == "campaign" else ""
+        domain = "gmail.com" if only == "domain" else ""
+        asked = (
+            f"account = {ACCOUNT}, from_ms = {first}, to_ms = {last}, cohort = '{cohort}', campaign = '{campaign}',"
+            f" recipient_domain = '{domain}', mailbox_provider = '', suppress = {suppress}"
+        )
+        if view == "series":
+            step, offset = (3_600_000, 0) if by == "hour" else (DAY, 20_700_000)
+            start = (first + offset) // step * step - offset + step
+            grouped, asked = "bucket", f"{asked}, edges = {[first, *range(start, last, step)]}"
+            raw_key = f"intDiv(toUnixTimestamp64Milli(received_at) + {offset}, {step})"
+        else:
+            grouped, asked = by or "''", f"{asked}, by = '{by}'"
+            raw_key = by if by in ("campaign", "recipient_domain", "source") else "''"
+        moment = "sent_at" if cohort == "sent" else "received_at"
+        raw = (
+            f"SELECT {raw_key} AS k, kind, actor, uniqExact(message_id), count() FROM events WHERE account = {ACCOUNT}"
+            f" AND {moment} >= fromUnixTimestamp64Milli({first}) AND {moment} < fromUnixTimestamp64Milli({last})"
+            + (f" AND campaign = '{campaign}'" if campaign else "")
+            + (f" AND recipient_domain = '{domain}'" if domain else "")
+            + " GROUP BY k, kind, actor FORMAT Null"
+        )
+        yield name, f"SELECT * FROM report_{view}({asked}) FORMAT Null", raw, grouped
+
+
+def timed(sql):
+    for cache in ("MARK CACHE", "UNCOMPRESSED CACHE"):
+        ask(f"SYSTEM DROP {cache}")
+    try:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("1")
+    except OSError:
+        pass
+    cold, summary = ask(sql)[1:]
+    return cold, statistics.median(ask(sql)[1] for _ in range(ROUNDS)), summary
+
+
+def main():
+    until_ms = int(time.time() * 1000) // DAY * DAY
+    known = int(ask(f"SELECT uniqExact(message_id) FROM deliveries WHERE account = {ACCOUNT}")[0])
+    if known == 0:
+        make(until_ms)
+    elif known != MESSAGES:
+        sys.exit(f"bench: the account has {known} messages, not {MESSAGES}: take another database")
+    sizes()
+    print(f"\n{'question':48} {'cold':>8} {'warm p50':>9} {'rows':>12} {'bytes':>14}   raw uniqExact: cold, warm, rows, bytes")
+    for name, sql, raw, _ in questions(until_ms):
+        shown = []
+        for asked in (sql, raw):
+            cold, warm, summary = timed(asked)
+            rows, size = int(summary.get("read_rows", 0)), int(summary.get("read_bytes", 0))
+            shown.append(f"{cold:7.3f}s {warm:8.3f}s {rows:12} {size:14}")
+        print(f"{name:48} {shown[0]}   {shown[1]}", flush=True)
+
+
+main()

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Reports over a large set: builds it in an embedded engine of its own and asks tests/bench/reports/queries.tsv of it.
+# MESSAGES (1 million; 30 million make 100 million events and take about 8 GB), ROUNDS (5) of warm questions, DATA to keep
+# the set for another run.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+cargo build --release --locked -q -p trueopen
+library=$(services/embedded/fetch.sh)
+data=${DATA:-$(mktemp -d)}
+up=
+end() {
+    [ -z "$up" ] || { kill "$up" 2>/dev/null || true; wait "$up" 2>/dev/null || true; }
+    [ -n "${DATA:-}" ] || rm -rf "$data"
+}
+trap end EXIT
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+engine=$(port)
+TRUEOPEN_TRACKER__LISTEN=127.0.0.1:$(port) TRUEOPEN_REPORT__LISTEN=127.0.0.1:$(port) TRUEOPEN_ADMIN__LISTEN=127.0.0.1:$(port) \
+    TRUEOPEN_ENGINE__LISTEN=127.0.0.1:$engine TRUEOPEN_ENGINE__LIBRARY=$library TRUEOPEN_DATA_DIR=$data TRUEOPEN_LOG__FILTER=warn \
+    target/release/trueopen up >"$data.out" &
+up=$!
+password=$data/clickhouse/engine.password
+for _ in $(seq 600); do
+    [ -s "$password" ] && curl -fs -o /dev/null -u "default:$(cat "$password")" "http://127.0.0.1:$engine/?query=SELECT+count()+FROM+rollup_touched" && break
+    sleep 0.2
+done
+python3 tests/bench/reports/run.py "http://127.0.0.1:$engine" default "$(cat "$password")" "default" "${MESSAGES:-1000000}" "${ROUNDS:-5}"
