@@ -1,6 +1,6 @@
 //! Rolling up: the messages of which something was inserted get their row of `rollup_messages` anew, a while after.
 //!
-//! What the tables promise, and how reports read them, stands in `schema/clickhouse/0013_rollups.sql`. Invariants kept here:
+//! What the tables promise, and how reports read them, stands in `schema/clickhouse/0015_rollups.sql`. Invariants kept here:
 //! - One process rolls up at a time (a lock), in rounds. A round takes whole parts of `rollup_touched`, so it knows exactly
 //!   what it has seen; what is inserted meanwhile lies in other parts.
 //! - A round writes the difference between what the events say and what the stored rows add up to. Cut off anywhere and run

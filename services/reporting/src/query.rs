@@ -76,16 +76,21 @@ pub(crate) async fn hit_groups(
     by: By,
     most: u32,
 ) -> Result<Vec<HitRow>, Problem> {
-    let query = client.query(
-        "SELECT ?fields FROM report_hit_figures(
-            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-            mailbox_provider = {mailbox_provider: String},
-            suppress = {suppress: Array(String)}, by = {by: String})
+    // What by, is a parameter of the one and all that the other is about.
+    let (view, also) = match by {
+        By::Country => ("report_country_figures", ""),
+        _ => ("report_hit_figures", ", by = {by: String}"),
+    };
+    let query = client.query(&format!(
+        "SELECT ?fields FROM {view}(
+            account = {{account: UInt32}}, from_ms = {{from_ms: Int64}}, to_ms = {{to_ms: Int64}}, cohort = {{cohort: String}},
+            campaign = {{campaign: String}}, recipient_domain = {{recipient_domain: String}},
+            mailbox_provider = {{mailbox_provider: String}},
+            suppress = {{suppress: Array(String)}}{also})
          ORDER BY opens_human_total + opens_automated_total + opens_unknown_total
              + clicks_human_total + clicks_automated_total + clicks_unknown_total DESC, group_key
-         LIMIT {most: UInt64}",
-    );
+         LIMIT {{most: UInt64}}"
+    ));
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }

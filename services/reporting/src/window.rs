@@ -64,6 +64,7 @@ pub(crate) enum By {
     Campaign,
     Source,
     Client,
+    Country,
     Link,
 }
 
@@ -77,7 +78,7 @@ impl Cohort {
 }
 
 impl By {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RecipientDomain,
         Self::MailboxProvider,
         Self::Campaign,
@@ -85,6 +86,7 @@ impl By {
         Self::Link,
         Self::Source,
         Self::Client,
+        Self::Country,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -95,13 +97,14 @@ impl By {
             Self::Campaign => "campaign",
             Self::Source => "source",
             Self::Client => "client",
+            Self::Country => "country",
             Self::Link => "link",
         }
     }
 
     /// Whether it groups hits. The others group messages.
     pub(crate) const fn of_hits(self) -> bool {
-        matches!(self, Self::Source | Self::Client)
+        matches!(self, Self::Source | Self::Client | Self::Country)
     }
 }
 

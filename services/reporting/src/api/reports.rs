@@ -110,7 +110,8 @@ pub(super) enum Group {
     Messages(Box<MessageGroup>),
     /// By link: clicks.
     Link(Box<LinkGroup>),
-    /// By source or client: opens and clicks, of the group's hits. A message has no source of its own.
+    /// By source, client or country (of the address, '' where none is known): opens and clicks, of the group's hits. A message
+    /// has no source of its own.
     Hits(Box<HitGroup>),
 }
 
@@ -187,7 +188,7 @@ pub(super) async fn summary(State(app): State<Arc<App>>, mut asked: Asked) -> Re
 /// groups. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
-        ("by" = String, Query, description = "recipient_domain, mailbox_provider, campaign, bounce_reason, link, source or client")),
+        ("by" = String, Query, description = "recipient_domain, mailbox_provider, campaign, bounce_reason, link, source, client or country")),
     responses((status = 200, content(
             (Breakdown = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),

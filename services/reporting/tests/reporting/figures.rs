@@ -238,6 +238,15 @@ async fn sources_and_clients_have_the_figures_of_their_hits() {
     let row = rows(&clients);
     assert_eq!(row("Chrome")["opens"]["human"], json!({"total": 2, "unique": 1}));
     assert_eq!(row("Safari")["clicks"]["human"], json!({"total": 1, "unique": 1}));
+
+    // Addresses of one client lie in France, of the others nobody knows where.
+    let locate = "ALTER TABLE events UPDATE country = 'FR' WHERE client = 'Chrome'";
+    world.connection.client().query(locate).with_setting("mutations_sync", "1").execute().await.unwrap();
+    let countries = world.json(&format!("/v1/accounts/demo/reports/breakdown?{DAY}&by=country")).await;
+    let row = rows(&countries);
+    assert_eq!(row("FR")["opens"]["human"], json!({"total": 2, "unique": 1}));
+    assert_eq!(row("FR")["opens"]["by_source"], json!({"chrome": {"total": 2, "unique": 1}}));
+    assert_eq!(row("")["clicks"]["human"], json!({"total": 1, "unique": 1}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
