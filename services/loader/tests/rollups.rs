@@ -240,8 +240,10 @@ async fn rolled_up_or_not_the_answer_is_the_same() {
 
     while rollup.round().await.unwrap().left > 0 {}
     let doubled: u64 = client
-        .query("SELECT count() FROM (SELECT message_id FROM rollup_messages GROUP BY message_id
-             HAVING sum(copies) != if(message_id IN (SELECT message_id FROM rollup_wide), 0, 1))")
+        .query(
+            "SELECT count() FROM (SELECT message_id FROM rollup_messages GROUP BY message_id
+             HAVING sum(copies) != if(message_id IN (SELECT message_id FROM rollup_wide), 0, 1))",
+        )
         .fetch_one()
         .await
         .unwrap();

@@ -67,8 +67,16 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
     seed.hit("m01", "click", ("human", "chrome"), "10:00:00").link = (Some(1), "a,\"ü\"\n漢字");
     seed.insert(&world).await;
     let folder = scratch("parquet");
-    let by =
-        ["recipient_domain", "mailbox_provider", "campaign", "bounce_reason", "link", "source", "client", "country"];
+    let by = [
+        "recipient_domain",
+        "mailbox_provider",
+        "campaign",
+        "bounce_reason",
+        "link",
+        "source",
+        "client",
+        "country",
+    ];
     let mut paths: Vec<(String, String)> =
         by.map(|by| (format!("reports/breakdown?by={by}&{DAY}"), by.to_owned())).into();
     for path in [
