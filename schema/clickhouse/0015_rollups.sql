@@ -14,6 +14,8 @@
 --     take what is stored of touched messages off again and count them from the events instead.
 -- Everything of one answer is read from one snapshot a table (`enable_shared_storage_snapshot_in_query`, on by default), and a
 -- touched message stays so for some seconds after its row was written: the snapshots of two tables are not of one instant.
+-- Equal blocks are no repeats here: a message is touched again on the same day, a correction is taken back. So no table of these
+-- leaves out a block that it had before.
 
 -- Messages of which something was inserted since they were rolled up, and the day of the hit, by which its row of `events` is
 -- found; 1970 for what is not a hit. A part is dropped when all of its messages are rolled up.
@@ -26,7 +28,7 @@ CREATE TABLE IF NOT EXISTS rollup_touched
 ENGINE = MergeTree
 ORDER BY (account, message_id)
 -- Parts are not merged by themselves, so that what was read of one is all that was in it when it is dropped.
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1,
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1,
     max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1,
     parts_to_delay_insert = 50000, parts_to_throw_insert = 90000;
 
@@ -45,7 +47,7 @@ CREATE TABLE IF NOT EXISTS rollup_wide
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (account, message_id, day)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- What facts a message may have. The types are those of deliveries and events, but: 'accepted' is a delivery that a later
 -- bounce undid, 'unsubscribe' a POST, which alone unsubscribes, and 'visit' its GET or HEAD.
@@ -63,7 +65,7 @@ CREATE TABLE IF NOT EXISTS rollup_patterns
 )
 ENGINE = ReplacingMergeTree
 ORDER BY pattern
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- On which days rows of a message may lie: written before they are, so that what is stored of a message can be found. More
 -- days than there are rows do no harm.
@@ -75,7 +77,7 @@ CREATE TABLE IF NOT EXISTS rollup_days
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (account, message_id, day)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+SETTINGS index_granularity = 1024, replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- One row a message, as sums of `copies`. `day` is where it lies: the day of its sending, else of its first fact.
 CREATE TABLE IF NOT EXISTS rollup_messages
@@ -106,7 +108,7 @@ CREATE TABLE IF NOT EXISTS rollup_messages
 ENGINE = SummingMergeTree(copies)
 PARTITION BY toYYYYMM(day)
 ORDER BY (account, day, message_id, content)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- The rows that the round in hand has worked out; emptied by the next.
 CREATE TABLE IF NOT EXISTS rollup_staged
@@ -134,7 +136,8 @@ CREATE TABLE IF NOT EXISTS rollup_staged
     reasons Array(LowCardinality(String))
 )
 ENGINE = MergeTree
-ORDER BY message_id;
+ORDER BY message_id
+SETTINGS replicated_deduplication_window = 0;
 
 -- The messages that are counted from the events: touched, or wide. Or, for a round of rolling up: those of some parts of
 -- rollup_touched, and of these one piece out of so many.
@@ -157,7 +160,9 @@ WHERE account = {account:UInt32}
     AND (day, message_id) IN (
         SELECT day, message_id
         FROM rollup_days
-        WHERE account = {account:UInt32} AND message_id IN (SELECT message_id FROM rollup_wanted(account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32})));
+        WHERE account = {account:UInt32} AND message_id IN (
+            SELECT message_id FROM rollup_wanted(
+                account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32})));
 
 -- On which days they have hits: those that are stored, and those inserted since.
 CREATE OR REPLACE VIEW rollup_wanted_days AS
