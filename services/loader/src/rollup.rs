@@ -1,7 +1,8 @@
 //! Rolling up: the messages of which something was inserted get their row of `rollup_messages` anew, a while after.
 //!
 //! What the tables promise, and how reports read them, stands in `schema/clickhouse/0015_rollups.sql`. Invariants kept here:
-//! - One process rolls up at a time (a lock), in rounds. A round takes whole parts of `rollup_touched`, so it knows exactly
+//! - One process rolls up at a time (a lock), in rounds. Who takes the lock over waits for statements of the one before that
+//!   still run, and who lost it says no further one. A round takes whole parts of `rollup_touched`, so it knows exactly
 //!   what it has seen; what is inserted meanwhile lies in other parts.
 //! - A round writes the difference between what the events say and what the stored rows add up to. Cut off anywhere and run
 //!   again, it comes to the same rows.
@@ -29,6 +30,8 @@ const MOST_PARTS: usize = 1000;
 const TOO_MANY_PARTS: usize = 2000;
 /// How long one statement of a round may take.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How often is looked whether statements of an earlier holder of the lock have ended.
+const LOOK: Duration = Duration::from_millis(500);
 /// How often rows that are past the retention of a fact are looked for.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
 
@@ -37,6 +40,7 @@ pub struct Rollup {
     client: Client,
     cluster: Cluster,
     config: Config,
+    lock: Option<Lock>,
     /// Parts whose messages are rolled up, and since when; they are dropped a while later.
     settling: HashMap<String, Instant>,
     looked_for_expired: Option<Instant>,
@@ -68,7 +72,7 @@ impl Rollup {
     pub fn new(client: Client, cluster: Cluster, config: Config) -> Self {
         // Messages may have been sent in any month.
         let client = client.with_setting("max_partitions_per_insert_block", "0");
-        Self { client, cluster, config, settling: HashMap::new(), looked_for_expired: None }
+        Self { client, cluster, config, lock: None, settling: HashMap::new(), looked_for_expired: None }
     }
 
     /// Rolls up until the stop, while no other process does.
@@ -82,14 +86,16 @@ impl Rollup {
             };
             let ended = match lock {
                 Ok(lock) => {
+                    self.lock = Some(lock);
                     let ended = self.rounds(&shutdown, &mut failures).await;
-                    lock.release().await;
+                    if let Some(lock) = self.lock.take() {
+                        lock.release().await;
+                    }
                     ended
                 }
-                Err(LockError::Held { .. }) => Ok(()),
-                Err(LockError::Database(error)) => Err(error),
+                Err(error) => Err(error),
             };
-            if let Err(error) = ended {
+            if let Err(LockError::Database(error)) = ended {
                 failures = failures.saturating_add(1);
                 metrics::ROLLUP_FAILURES.inc();
                 // Nothing is lost and no report is wrong: they count these messages from the events meanwhile.
@@ -108,9 +114,17 @@ impl Rollup {
     }
 
     /// Round after round under the lock, until the stop or a failure.
-    async fn rounds(&mut self, shutdown: &Shutdown, failures: &mut u32) -> Result<(), DatabaseError> {
+    async fn rounds(&mut self, shutdown: &Shutdown, failures: &mut u32) -> Result<(), LockError> {
         // Another process may have worked since these were noted.
         self.settling.clear();
+        // One that died may have left a statement behind that still runs.
+        while self.is_staging().await? {
+            tokio::select! {
+                biased;
+                () = shutdown.clone().requested() => return Ok(()),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
         loop {
             let started = Instant::now();
             tokio::select! {
@@ -136,7 +150,7 @@ impl Rollup {
     ///
     /// # Errors
     /// What ClickHouse says. The next round makes up for what this one left.
-    pub async fn round(&mut self) -> Result<Round, DatabaseError> {
+    pub async fn round(&mut self) -> Result<Round, LockError> {
         let parts = self.parts().await?;
         self.show(&parts);
         if parts.len() > TOO_MANY_PARTS {
@@ -227,6 +241,20 @@ impl Rollup {
         Ok(within(self.config.insert_limit(), query.fetch_one::<u64>()).await? > 0)
     }
 
+    /// Whether a statement of a round runs, as one may that a process left behind when it died. Asks the server that the
+    /// client talks to, since that process talked to it as well.
+    ///
+    /// # Errors
+    /// What ClickHouse says.
+    pub async fn is_staging(&self) -> Result<bool, DatabaseError> {
+        let query = self.client.query(
+            "SELECT count() FROM system.processes
+             WHERE current_database = currentDatabase() AND query_id != queryID()
+                AND positionCaseInsensitive(query, 'rollup_staged') > 0 AND positionCaseInsensitive(query, 'system.processes') = 0",
+        );
+        Ok(within(self.config.insert_limit(), query.fetch_one::<u64>()).await? > 0)
+    }
+
     async fn accounts(&self, parts: &[String]) -> Result<Vec<u32>, DatabaseError> {
         let query = self
             .client
@@ -242,7 +270,10 @@ impl Rollup {
         parts: &[String],
         piece: u32,
         pieces: u32,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), LockError> {
+        if let Some(lock) = &self.lock {
+            lock.check().await?;
+        }
         let query = self
             .client
             .query_raw(step.statement)
@@ -250,7 +281,7 @@ impl Rollup {
             .param("parts", parts)
             .param("piece", piece)
             .param("pieces", pieces);
-        within(STATEMENT_LIMIT, query.execute()).await
+        Ok(within(STATEMENT_LIMIT, query.execute()).await?)
     }
 
     async fn execute(&self, statement: &str) -> Result<(), DatabaseError> {

@@ -365,6 +365,19 @@ async fn the_summary_stays_exact_while_the_loader_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_a_dead_process_left_behind_is_seen_until_it_ends() {
+    let client = support::migrated().await.client();
+    let rollup = Rollup::new(client.clone(), Cluster::default(), Config::default());
+    assert!(!rollup.is_staging().await.unwrap());
+    let left = client.clone().with_setting("max_block_size", "1");
+    let slow = "INSERT INTO rollup_staged (message_id) SELECT toString(sleepEachRow(1)) FROM numbers(3)";
+    let left = tokio::spawn(async move { left.query(slow).execute().await });
+    support::until("it to be seen", || async { rollup.is_staging().await.unwrap() }).await;
+    left.await.unwrap().unwrap();
+    assert!(!rollup.is_staging().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_past_its_retention_leaves_the_roll_ups() {
     let connection = support::migrated().await;
     let client = connection.client();

@@ -79,7 +79,7 @@ impl From<LockError> for AccountsError {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Database(error) => Self::Database(error),
-            held @ LockError::Held { .. } => Self::Lock(held),
+            held @ (LockError::Held { .. } | LockError::Lost { .. }) => Self::Lock(held),
         }
     }
 }

@@ -34,6 +34,12 @@ pub enum LockError {
         /// How long was waited.
         waited: Duration,
     },
+    /// It was held, but showed no sign of life for too long: another process has taken it over.
+    #[error("the lock `{name}` was taken over by another process, after no sign of life for {STALE:?}")]
+    Lost {
+        /// The lock.
+        name: &'static str,
+    },
 }
 
 #[derive(Row, Deserialize)]
@@ -47,6 +53,7 @@ struct Found {
 pub struct Lock {
     client: Client,
     cluster: Cluster,
+    name: &'static str,
     table: String,
     beat: tokio::task::JoinHandle<()>,
 }
@@ -75,12 +82,27 @@ impl Lock {
         loop {
             if let Some(table) = try_take(client, cluster, name).await? {
                 let beat = tokio::spawn(beat(client.clone(), cluster.clone(), table.clone()));
-                return Ok(Self { client: client.clone(), cluster: cluster.clone(), table, beat });
+                return Ok(Self { client: client.clone(), cluster: cluster.clone(), name, table, beat });
             }
             if started.elapsed() >= wait {
                 return Err(LockError::Held { name, waited: wait });
             }
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Makes sure that it is still ours: a process that stood still for long, as with its machine, may have lost it.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`] when it is another's by now.
+    pub async fn check(&self) -> Result<(), LockError> {
+        let query = self
+            .client
+            .query("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name: String}")
+            .param("name", &self.table);
+        match call(query.fetch_one::<u64>()).await? {
+            0 => Err(LockError::Lost { name: self.name }),
+            _ => Ok(()),
         }
     }
 

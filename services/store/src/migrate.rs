@@ -173,7 +173,7 @@ pub async fn migrate_on(client: &Client, cluster: &Cluster) -> Result<Migrated, 
                 LockError::Database(cause) => {
                     MigrateError::Database { doing: "waiting for other migrations", cause }
                 }
-                held @ LockError::Held { .. } => MigrateError::Lock(held),
+                held @ (LockError::Held { .. } | LockError::Lost { .. }) => MigrateError::Lock(held),
             })?;
         let result = apply_pending(client, cluster, &files).await;
         lock.release().await;

@@ -95,8 +95,12 @@ async fn a_lock_of_a_living_process_is_not() {
     let refused = store::lock::Lock::take(&client, "migrate", wait).await;
     assert!(matches!(refused, Err(store::lock::LockError::Held { .. })));
     let other = store::lock::Lock::take(&client, "accounts", Duration::ZERO).await.unwrap();
+    held.check().await.unwrap();
     held.release().await;
     store::lock::Lock::take(&client, "migrate", Duration::ZERO).await.unwrap().release().await;
+    // As whoever takes over a lock whose holder showed no sign of life does.
+    client.query("DROP TABLE lock_accounts_0 SYNC").execute().await.unwrap();
+    assert!(matches!(other.check().await, Err(store::lock::LockError::Lost { name: "accounts" })));
     other.release().await;
 }
 

@@ -57,8 +57,8 @@ pub(super) struct Live {
     keeper: Keeper,
     messages: Messages,
     deliveries: HashMap<Key, Known>,
-    /// Signals about messages that are not live: not yet, at a start, or no more.
-    early: HashMap<Key, Vec<Signal>>,
+    /// Signals about messages that are not live: not yet, at a start, or no more. Each with the end that was noted of it.
+    early: HashMap<Key, Vec<(i64, Signal)>>,
     /// Until when a message is held, as it was noted at some touch; only the last note of each counts.
     ends: VecDeque<(i64, Place)>,
     delivery_ends: VecDeque<(i64, Key)>,
@@ -213,17 +213,27 @@ impl Live {
             held.message.signal(&signal, &ruleset, |revised| said.push(say(revised)));
             return said;
         }
-        self.early.entry(key).or_default().push(signal);
-        self.early_ends.push_back((self.newest.saturating_add(SAID_BACK_MS), key));
+        let end = self.newest.saturating_add(SAID_BACK_MS);
+        self.early.entry(key).or_default().push((end, signal));
+        self.early_ends.push_back((end, key));
         while self.early_ends.len() > self.most
             || self.early_ends.front().is_some_and(|(end, _)| *end < self.newest)
         {
-            let Some((_, key)) = self.early_ends.pop_front() else { break };
-            if self.early.remove(&key).is_some() {
-                metrics::SIGNALS_UNMATCHED.inc();
-            }
+            let Some((end, key)) = self.early_ends.pop_front() else { break };
+            self.forget_early(key, end);
         }
         said
+    }
+
+    /// Lets go of the signals about a message whose end this was; those that came later stay.
+    fn forget_early(&mut self, key: Key, end: i64) {
+        let Some(signals) = self.early.get_mut(&key) else { return };
+        let before = signals.len();
+        signals.retain(|(until, _)| *until > end);
+        metrics::SIGNALS_UNMATCHED.inc_by((before - signals.len()) as u64);
+        if signals.is_empty() {
+            self.early.remove(&key);
+        }
     }
 
     /// Takes a verdict that was written before this start.
@@ -262,6 +272,7 @@ impl Live {
         let newest = self.newest;
         self.messages.retain(|held| held.until >= newest);
         for held in self.messages.all_mut() {
+            self.early.remove(&held.key);
             held.message.review(&ruleset, |revised| said.push(say(revised)));
         }
         // In an order that does not hang on the hash map's.
@@ -291,8 +302,12 @@ impl Live {
                     message.delivered(*delivery, ruleset, |_| ());
                 }
             }
-            for signal in self.early.remove(&key).unwrap_or_default() {
-                message.signal(&signal, ruleset, |_| ());
+            for (_, signal) in self.early.get(&key).into_iter().flatten() {
+                message.signal(signal, ruleset, |_| ());
+            }
+            // A message that is restored may be let go by the review: then they are for its next.
+            if !restoring {
+                self.early.remove(&key);
             }
             self.messages.put(Held { key, message, until: end, noted: i64::MIN })
         });
