@@ -3,6 +3,7 @@
 use crate::client;
 use crate::rules::{Impossible, Old};
 use crate::signatures::Signatures;
+use crate::words::Words;
 use smallvec::SmallVec;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
@@ -97,11 +98,12 @@ impl Agent {
 impl Says {
     fn of(text: &str) -> Self {
         let found = if text.is_empty() { None } else { Parser::new().parse(text) };
+        let words = Words::of(text);
         Self {
             named: found.map(|found| Named { name: found.name.into(), category: found.category.into() }),
-            device: client::device_said(text),
-            impossible: Impossible::of(text),
-            old: Old::of(text),
+            device: client::device_said(&words),
+            impossible: Impossible::of(&words),
+            old: Old::of(&words),
         }
     }
 }

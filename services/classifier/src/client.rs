@@ -3,6 +3,7 @@
 
 use crate::matched::Matched;
 use crate::signatures::Family;
+use crate::words::{Word, Words};
 
 /// What woothee writes when it does not know.
 const UNKNOWN: &str = "UNKNOWN";
@@ -49,20 +50,21 @@ pub(crate) fn device(matched: &Matched<'_>) -> &'static str {
 }
 
 /// The kind of device that an agent says it is, whosever it is.
-pub(crate) fn device_said(agent: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|word| agent.contains(word));
-    if says(&["iPad", ".prod.ipad"]) {
+pub(crate) fn device_said(words: &Words) -> &'static str {
+    use Word::{Android, CrOs, IPad, IPhone, IPod, MacOsX, MacOutlook, Macintosh, Mobile, MsOffice};
+    use Word::{ProdIPad, ProdIPhone, WindowsNt, WindowsPhone, X11};
+    if words.say_one(&[IPad, ProdIPad]) {
         "tablet"
-    } else if says(&["iPhone", "iPod", ".prod.iphone", "Windows Phone"]) {
+    } else if words.say_one(&[IPhone, IPod, ProdIPhone, WindowsPhone]) {
         "phone"
-    } else if agent.contains("Android") {
+    } else if words.say(Android) {
         // Android's phones say Mobile, its tablets don't (developer.chrome.com, user-agent strings).
-        match agent.split_once("Android ") {
-            Some(_) if agent.contains("Mobile") => "phone",
-            Some(_) => "tablet",
-            None => "",
+        match words.android_version {
+            true if words.say(Mobile) => "phone",
+            true => "tablet",
+            false => "",
         }
-    } else if says(&["Windows NT", "Macintosh", "X11;", "CrOS", "Mac OS X", "ms-office", "MacOutlook/"]) {
+    } else if words.say_one(&[WindowsNt, Macintosh, X11, CrOs, MacOsX, MsOffice, MacOutlook]) {
         "desktop"
     } else {
         ""

@@ -29,6 +29,7 @@ mod ruleset;
 mod signatures;
 pub mod stage;
 mod window;
+mod words;
 
 pub use again::{Again, Outcome, Stored};
 pub use agent::{Agent, Named};

@@ -20,7 +20,7 @@ use engagement::{Classified, Hit, Traits, Verdict, sources};
 const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 12] = [
+const DECIDING_CODE: [&str; 13] = [
     include_str!("client.rs"),
     include_str!("combine.rs"),
     include_str!("finding.rs"),
@@ -32,6 +32,7 @@ const DECIDING_CODE: [&str; 12] = [
     include_str!("window/marks.rs"),
     include_str!("window/seen.rs"),
     include_str!("window/told.rs"),
+    include_str!("words.rs"),
     policy::BUILTIN,
 ];
 

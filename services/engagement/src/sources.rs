@@ -1,6 +1,7 @@
 //! The closed list of sources, read from `schema/sources.json` at compile time.
 
 use crate::verdict::Actor;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -73,18 +74,14 @@ pub fn all() -> &'static [Source] {
     &SOURCES
 }
 
-/// The same in the order of their ids: a verdict asks for several.
-static BY_ID: LazyLock<Vec<&'static Source>> = LazyLock::new(|| {
-    let mut sources: Vec<_> = all().iter().collect();
-    sources.sort_unstable_by(|left, right| left.id.cmp(&right.id));
-    sources
-});
+/// The same by their ids: a verdict asks for several.
+static BY_ID: LazyLock<HashMap<&'static str, &'static Source>> =
+    LazyLock::new(|| all().iter().map(|source| (source.id.as_str(), source)).collect());
 
 /// The source of an id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Source> {
-    let place = BY_ID.binary_search_by(|source| source.id.as_str().cmp(id)).ok()?;
-    BY_ID.get(place).copied()
+    BY_ID.get(id).copied()
 }
 
 #[cfg(test)]

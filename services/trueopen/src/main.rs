@@ -26,6 +26,11 @@ use cli::{Cli, Command};
 use settings::Settings;
 use std::process::ExitCode;
 
+/// A million messages' windows are many small pieces that come and go: with this the classifier's step takes two thirds of the
+/// time that the system's allocator leaves it (`tests/bench/RESULTS.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why a command failed: one line for a person.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 

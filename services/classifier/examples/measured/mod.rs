@@ -1,5 +1,9 @@
 //! What the measurements share.
 
+/// The program's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A realistic mix: what opens and clicks bulk mail, people and machines.
 pub(crate) const AGENTS: [&str; 40] = [
     "Mozilla/5.0",

@@ -2,6 +2,7 @@ use super::explained;
 use crate::facts::Facts;
 use crate::finding::{Finding, Weight};
 use crate::matched::Matched;
+use crate::words::{Word, Words};
 use engagement::Kind;
 
 /// A user agent that no client ever sent: parts that were never together. One that is only old is `old_agent`'s.
@@ -41,21 +42,10 @@ pub(crate) struct Impossible {
 }
 
 impl Impossible {
-    pub(crate) fn of(agent: &str) -> Self {
-        let mut again = agent.match_indices("Mozilla/").skip(1);
+    pub(crate) fn of(words: &Words) -> Self {
         Self {
-            mozilla_twice: again.any(|(place, _)| outside_parentheses(&agent[..place])),
-            trident_on_a_mac: agent.contains("Trident/") && agent.contains("Macintosh"),
+            mozilla_twice: words.mozilla_twice,
+            trident_on_a_mac: words.say(Word::Trident) && words.say(Word::Macintosh),
         }
     }
-}
-
-/// Whether what comes next stands outside of all parentheses.
-fn outside_parentheses(before: &str) -> bool {
-    let depth = before.bytes().fold(0u32, |depth, byte| match byte {
-        b'(' => depth + 1,
-        b')' => depth.saturating_sub(1),
-        _ => depth,
-    });
-    depth == 0
 }

@@ -3,6 +3,7 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Weight};
 use crate::matched::Matched;
 use crate::signatures::Family;
+use crate::words::{Word, Words};
 
 /// A browser or a system that is years out of support, whose parts fit together.
 ///
@@ -36,20 +37,13 @@ pub(super) fn judge<'a>(_facts: &Facts<'a>, matched: &Matched<'a>) -> Option<Fin
 /// What an agent says that may be old.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Old {
+    /// The major version of its Chrome, if it says one.
     chrome: Option<u32>,
     msie: bool,
 }
 
 impl Old {
-    pub(crate) fn of(agent: &str) -> Self {
-        let msie = agent.contains("MSIE ") && !agent.contains("ms-office");
-        Self { chrome: chrome_version(agent), msie }
+    pub(crate) fn of(words: &Words) -> Self {
+        Self { chrome: words.chrome, msie: words.say(Word::Msie) && !words.say(Word::MsOffice) }
     }
-}
-
-/// The major version behind `Chrome/`, if there is one.
-fn chrome_version(agent: &str) -> Option<u32> {
-    let (_, behind) = agent.split_once("Chrome/")?;
-    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
-    behind[..digits].parse().ok()
 }
