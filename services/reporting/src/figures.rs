@@ -96,7 +96,7 @@ pub(crate) struct Rates {
     pub(crate) unsubscribe: Option<f64>,
 }
 
-/// The columns of `report_hit_figures`.
+/// The columns of `report_totals` that are of opens and clicks; `report_country_figures` has the same.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct HitRow {
     pub(crate) group_key: String,
@@ -173,7 +173,7 @@ pub(crate) struct LinkRow {
     clicks_by_source_unique: Vec<(String, u64)>,
 }
 
-/// The columns of `report_figures` that answers show.
+/// The columns of `report_totals` that answers show.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct MessageRow {
     pub(crate) group_key: String,

@@ -17,11 +17,11 @@ pub(crate) async fn summary(
     suppress: &[Class],
 ) -> Result<Figures, Problem> {
     let query = client.query(
-        "SELECT ?fields FROM report_figures(
+        "SELECT ?fields FROM report_totals(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
             mailbox_provider = {mailbox_provider: String},
-            suppress = {suppress: Array(String)}, by = '')",
+            suppress = {suppress: Array(String)}, by = '', edges = [{from_ms: Int64}])",
     );
     let row = bound(query, account, window, suppress).fetch_optional::<MessageRow>().await?;
     Ok(row.map(Figures::from).unwrap_or_default())
@@ -37,11 +37,11 @@ pub(crate) async fn message_groups(
     most: u32,
 ) -> Result<Vec<MessageRow>, Problem> {
     let query = client.query(
-        "SELECT ?fields FROM report_figures(
+        "SELECT ?fields FROM report_totals(
             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
             mailbox_provider = {mailbox_provider: String},
-            suppress = {suppress: Array(String)}, by = {by: String})
+            suppress = {suppress: Array(String)}, by = {by: String}, edges = [{from_ms: Int64}])
          ORDER BY sent DESC, opens_unique DESC, group_key LIMIT {most: UInt64}",
     );
     let query = bound(query, account, window, suppress).param("by", by.as_str());
@@ -79,7 +79,7 @@ pub(crate) async fn hit_groups(
     // What by, is a parameter of the one and all that the other is about.
     let (view, also) = match by {
         By::Country => ("report_country_figures", ""),
-        _ => ("report_hit_figures", ", by = {by: String}"),
+        _ => ("report_totals", ", by = {by: String}, edges = [{from_ms: Int64}]"),
     };
     let query = client.query(&format!(
         "SELECT ?fields FROM {view}(
