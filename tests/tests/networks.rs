@@ -123,6 +123,11 @@ async fn newer_lists_are_taken_into_use_without_a_restart() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     let zscaler = listed.lines().find(|line| line.starts_with("zscaler ")).unwrap();
     assert!(zscaler.contains(" 30 ") && zscaler.contains(&address.to_string()), "{listed}");
+    // What comes with the program names its day, its owner and its licence too.
+    let aws = listed.lines().find(|line| line.starts_with("cloud_aws ")).unwrap();
+    for told in ["2026-10-26", "shipped, of https://ip-ranges.amazonaws.com/", "; "] {
+        assert!(aws.contains(told), "{listed}");
+    }
 
     // From a file, while it runs.
     assert_eq!(source_of(&system, "before", "203.0.113.9").await, "chrome");

@@ -1,6 +1,7 @@
 //! A million messages' windows live: verdicts a second on one core beside a bare woothee parse of the same agents, and
-//! memory for each live message. `cargo run --release -p classifier --example windows`; `MESSAGES` changes how many, and
-//! `HITS` how many hits each has in the mean, each some minutes behind the one before.
+//! memory for each live message. `cargo run --release -p classifier --example windows`; `MESSAGES` changes how many,
+//! `HITS` how many hits each has in the mean, each some minutes behind the one before, and with `DELIVERED=1` a delivery event
+//! goes before each message's first hit.
 //!
 //! Measured apart: the verdict among its neighbours (the window, the rules, what it corrects), and the stage's whole step
 //! (the record of the raw topic read, judged, and all that is said of it written). Times are the processor's, of which other
@@ -14,9 +15,10 @@ mod measured;
 
 use classifier::Ruleset;
 use classifier::stage::Windows;
-use engagement::{AccountNumber, Hit, Kind, Request, Timestamp, to_wire};
+use engagement::{AccountNumber, DeliveryEvent, Hit, Kind, Request, Timestamp, to_wire};
 use measured::AGENTS;
 use rustix::time::{ClockId, clock_gettime};
+use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
@@ -151,6 +153,14 @@ fn judge(windows: &mut Windows, hits: Vec<Hit>, took: &mut Took) {
     });
 }
 
+/// What became of the message of a hit a minute before it.
+fn delivery(hit: &Hit) -> DeliveryEvent {
+    let at = hit.received_at.plus_millis(-60_000);
+    let event = json!({"v": 1, "account_number": hit.account_number, "account": "demo", "event_id": hit.event_id,
+        "type": "delivered", "received_at": at, "message_id": hit.message_id, "at": at});
+    serde_json::from_value(event).expect("it has all that a delivery event needs")
+}
+
 /// The whole step of the stage for hits.
 fn step(windows: &mut Windows, hits: Vec<Hit>, took: &mut Took) {
     let records: Vec<Vec<u8>> = hits.iter().map(to_wire).collect();
@@ -226,6 +236,7 @@ fn main() {
     let version = ruleset.version().to_owned();
     let mut windows = Windows::new(ruleset, usize::try_from(messages).unwrap_or(usize::MAX) * 2);
     let real = Spread::Real;
+    let mut undelivered = vec![setting("DELIVERED", 0) == 1; usize::try_from(messages).unwrap_or(0)];
     // Warm, so that what is there once is not counted for each message.
     let warm = |number: u64| hit(number, u64::MAX - number, BEGIN, real);
     judge(&mut windows, (0..BATCH).map(warm).collect(), &mut Took::default());
@@ -238,11 +249,15 @@ fn main() {
     let mut arrivals = Arrivals { messages, again, begun: 0, number: 0, later: BinaryHeap::new() };
     let (mut fill, mut hits, mut end) = (Took::default(), 0, BEGIN);
     loop {
-        let batch: Vec<Hit> = arrivals
-            .by_ref()
-            .take(usize::try_from(BATCH).unwrap_or(1))
-            .map(|(number, message, at)| hit(number, message, at, real))
-            .collect();
+        let mut arrived = |(number, message, at): (u64, u64, i64)| {
+            let hit = hit(number, message, at, real);
+            if std::mem::take(&mut undelivered[message as usize]) {
+                windows.delivered(&delivery(&hit));
+            }
+            hit
+        };
+        let arrivals = arrivals.by_ref().take(usize::try_from(BATCH).unwrap_or(1));
+        let batch: Vec<Hit> = arrivals.map(&mut arrived).collect();
         let Some(last) = batch.last() else { break };
         (hits, end) = (hits + batch.len(), last.received_at.millis());
         judge(&mut windows, batch, &mut fill);

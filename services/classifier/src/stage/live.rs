@@ -72,8 +72,20 @@ pub(super) struct Live {
 /// The deliveries of a message.
 struct Known {
     last: Delivery,
-    before: Vec<Delivery>,
+    /// Most have none.
+    before: Option<Box<Before>>,
     until: i64,
+}
+
+/// The deliveries before the last, oldest first.
+#[derive(Default)]
+struct Before(Vec<Delivery>);
+
+impl Known {
+    /// All that are known, the last one last.
+    fn all(&self) -> impl Iterator<Item = &Delivery> {
+        self.before.iter().flat_map(|before| &before.0).chain([&self.last])
+    }
 }
 
 impl Live {
@@ -179,12 +191,15 @@ impl Live {
         let until = self.newest.saturating_add(DELIVERIES_BACK_MS);
         match self.deliveries.get_mut(&key) {
             Some(known) => {
-                if known.last.at != delivery.at && known.before.len() < MOST_BEFORE {
-                    known.before.push(known.last);
+                if known.last.at != delivery.at {
+                    let Before(before) = &mut **known.before.get_or_insert_default();
+                    if before.len() < MOST_BEFORE {
+                        before.push(known.last);
+                    }
                 }
                 (known.last, known.until) = (delivery, until);
             }
-            None => drop(self.deliveries.insert(key, Known { last: delivery, before: Vec::new(), until })),
+            None => drop(self.deliveries.insert(key, Known { last: delivery, before: None, until })),
         }
         self.delivery_ends.push_back((until, key));
         while self.delivery_ends.len() > self.most
@@ -298,7 +313,7 @@ impl Live {
         let place = known.unwrap_or_else(|| {
             let mut message = Message::default();
             if let Some(known) = self.deliveries.get(&key) {
-                for delivery in known.before.iter().chain([&known.last]) {
+                for delivery in known.all() {
                     message.delivered(*delivery, ruleset, |_| ());
                 }
             }

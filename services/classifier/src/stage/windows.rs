@@ -3,7 +3,7 @@
 use super::live::Live;
 use super::route::Output;
 use crate::Ruleset;
-use engagement::{Hit, Neighbour, WireError, from_wire, to_wire};
+use engagement::{DeliveryEvent, Hit, Neighbour, WireError, from_wire, to_wire};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -29,6 +29,11 @@ impl Windows {
             },
         );
         verdicts
+    }
+
+    /// Takes a delivery event, as the stage does: how many verdicts it corrects.
+    pub fn delivered(&mut self, event: &DeliveryEvent) -> usize {
+        self.0.delivery(event).len()
     }
 
     /// Does with a record of the raw topic all that the stage does: reads the hit, judges it, and writes its verdict, those

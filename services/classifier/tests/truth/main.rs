@@ -69,6 +69,21 @@ fn the_scenarios_are_what_their_seed_makes() {
     assert!(read("tests/corpus/scenarios.ndjson") == made, "write them anew: UPDATE_CORPUS=1 make truth");
 }
 
+/// The signatures, the rules and the policy, without their spaces.
+fn deciding_texts() -> Vec<(String, String)> {
+    let folders = ["signatures", "src/rules", "src/window/rules", "src"];
+    let files = folders.into_iter().flat_map(|folder| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
+    });
+    let texts = files.filter(|path| path.extension().is_some_and(|kind| kind == "toml" || kind == "rs"));
+    let squeezed = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.display().to_string(), text.split_whitespace().collect())
+    };
+    texts.chain([workspace("services/classifier/policy.toml")]).map(squeezed).collect()
+}
+
 #[test]
 fn every_row_has_a_label_a_source_and_an_id_of_its_own() {
     let rows: Vec<Row> = observed().into_iter().chain(scenarios()).collect();
@@ -93,6 +108,19 @@ fn every_row_has_a_label_a_source_and_an_id_of_its_own() {
     };
     let (tuned, held_out) = (origins(false), origins(true));
     assert!(tuned.is_disjoint(&held_out), "a source is for tuning or for measuring");
+    let deciding = deciding_texts();
+    for origin in &held_out {
+        let Some((repository, number)) = origin.split_once('#') else { continue };
+        let name = repository.rsplit('/').next().unwrap_or(repository);
+        let cited = [format!("{repository}#{number}"), format!("{name}#{number}")];
+        for (path, text) in &deciding {
+            let cites = |cited: &String| {
+                text.match_indices(cited.as_str())
+                    .any(|(at, _)| !text[at + cited.len()..].starts_with(|next: char| next.is_ascii_digit()))
+            };
+            assert!(!cited.iter().any(cites), "{path} cites {origin}, which is kept for measuring alone");
+        }
+    }
     assert!(
         held_out.len() + 1 >= tuned.len(),
         "{} for measuring, {} for tuning",

@@ -191,9 +191,21 @@ fn sources(rows: &[&Judged]) -> String {
             counts.1 += 1;
         }
     }
-    let mut text = String::from("| source | precision | recall |\n| --- | --- | --- |\n");
+    let mut text = String::from(
+        "| source | precision | recall | its actor found | its actor found by woothee alone |\n| --- | --- | --- | --- | --- |\n",
+    );
     for (source, (labelled, said, right)) in named {
-        let _ = writeln!(text, "| {source} | {} | {} |", share(right, said), share(right, labelled));
+        let actor = |says: Says| {
+            let own = rows.iter().filter(|row| row.label.source == source);
+            share(own.filter(|row| says(row) == row.label.actor).count(), labelled)
+        };
+        let (ours, woothee) = (actor(OURS), actor(WOOTHEE));
+        let _ = writeln!(
+            text,
+            "| {source} | {} | {} | {ours} | {woothee} |",
+            share(right, said),
+            share(right, labelled)
+        );
     }
     text
 }

@@ -249,7 +249,7 @@ fn a_window_is_bounded() {
 
 #[test]
 fn what_left_a_full_window_still_counts() {
-    let flood = |first: Hit| {
+    let flood_before = |first: Hit, last: Hit| {
         let mut message = Message::default();
         let mut said = Said::default();
         feed(&mut message, &first, &mut said);
@@ -259,16 +259,20 @@ fn what_left_a_full_window_still_counts() {
             feed(&mut message, &hit, &mut said);
         }
         assert!(!message.holds(&0));
-        let click =
-            Hit { id: 99, at: 3_000, kind: Kind::Click, link: Some(2), agent: 0, ip: 2, method: "GET" };
-        feed(&mut message, &click, &mut said);
+        feed(&mut message, &last, &mut said);
         let (_, verdict) = said.last().remove(&99).unwrap();
         verdict.reasons.into_iter().map(|reason| reason.rule).collect::<Vec<_>>()
     };
+    let click = Hit { id: 99, at: 3_000, kind: Kind::Click, link: Some(2), agent: 0, ip: 2, method: "GET" };
+    let flood = |first: Hit| flood_before(first, click.clone());
     let hit = |kind, agent| Hit { id: 0, at: 0, kind, link: None, agent, ip: 1, method: "GET" };
     // The trap link by another client three seconds before, and Gmail's proxy.
     assert!(flood(hit(Kind::Trap, 0)).contains(&"trap_neighbour".into()));
     assert!(flood(hit(Kind::Open, 2)).contains(&"opened_before".into()));
+    // A POST that unsubscribes within seconds of the trap link, and one without it.
+    let post = Hit { kind: Kind::Unsubscribe, link: None, method: "POST", ..click.clone() };
+    let suspect = |first| flood_before(first, post.clone()).contains(&"suspect_unsubscribe".into());
+    assert!(suspect(hit(Kind::Trap, 0)) && !suspect(hit(Kind::Open, 0)));
     // A client of which only its having opened is left says nothing of another one.
     let reasons = flood(hit(Kind::Open, 0));
     assert!(!reasons.contains(&"opened_before".into()) && !reasons.contains(&"trap_neighbour".into()));

@@ -47,7 +47,12 @@ fn google_proxy() {
     open("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0").judged().silent("google_proxy");
     open(&format!("{GMAIL_PROXY} x")).judged().silent("google_proxy").fired("old_agent");
     // Known false positive: a borrowed agent. A HEAD or a scanner's network gives it away.
-    open(GMAIL_PROXY).ip("209.222.82.9").judged().fired("gateway_network").fired("google_proxy");
+    open(GMAIL_PROXY)
+        .ip("209.222.82.9")
+        .judged()
+        .automated("barracuda")
+        .fired("gateway_network")
+        .fired("google_proxy");
     open(GMAIL_PROXY).method("HEAD").judged().automated("head_request");
 }
 

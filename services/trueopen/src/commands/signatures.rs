@@ -30,11 +30,8 @@ fn list(settings: &Settings) -> Result<(), Failure> {
                 let about = set.about();
                 let age =
                     age(&about.date, now).map_or_else(|| "unknown".to_owned(), |days| format!("{days} days"));
-                let licence = entry.licence;
-                format!(
-                    "{:<30} {:<10} {age:>9} {:>8}  {}; {licence}",
-                    entry.name, about.date, about.rows, about.from
-                )
+                let (from, licence) = (origin(&about.from, entry.urls), entry.licence);
+                format!("{:<30} {:<10} {age:>9} {:>8}  {from}; {licence}", entry.name, about.date, about.rows)
             }
             None => {
                 let place = if entry.urls.is_empty() {
@@ -52,6 +49,14 @@ fn list(settings: &Settings) -> Result<(), Failure> {
     }
     output::line(&format!("ruleset {}", settings.ruleset()?.version()));
     Ok(())
+}
+
+/// Where a data set came from; where that was a file or this program, whose it is beside it.
+fn origin(from: &str, urls: &[&str]) -> String {
+    match urls.first() {
+        Some(owner) if !from.contains("://") => format!("{from}, of {owner}"),
+        _ => from.to_owned(),
+    }
 }
 
 /// Whole days between a day and now.
