@@ -131,12 +131,9 @@ async fn a_new_rule_changes_exactly_the_events_it_should_and_the_second_time_not
     system.stop();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_outlives_a_stop_and_a_crash() {
+/// Fifty clicks of a gateway over five days, in ten stretches of their own, of which earlier rules knew nothing: when they begin.
+async fn fifty(system: &System, data: &Path) -> i64 {
     const STRETCHES: i64 = 10;
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let system = System::start(&data);
     let old = without_gateways();
     let start = now() - 6 * DAY;
     let mut past = Past::default();
@@ -144,16 +141,50 @@ async fn a_job_outlives_a_stop_and_a_crash() {
         let (stretch, message) = (number % STRETCHES, format!("g-{number}"));
         past.hit(&PastHit::click(&message, start + stretch * 12 * HOUR, BARRACUDA), &old);
     }
-    past.write(&system, &data).await;
+    past.write(system, data).await;
+    start
+}
+
+/// How many events of the jobs asked for were changed so far.
+async fn changed(system: &System, data: &Path) -> u64 {
+    let sum = "SELECT sum(changed) FROM reclassify_progress FINAL FORMAT TSV";
+    execute(system, data, sum).await.trim().parse().unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_stopped_goes_on_when_the_same_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let system = System::start(&data);
+    let start = fifty(&system, &data).await;
+    let (from, to) = (time(start), time(start + 6 * DAY));
+    let command = ["reclassify", "--from", &from, "--to", &to, "--account", "demo"];
+    let mut asked = system.command(&command).spawn();
+    wait_until(|| changed(&system, &data), |changed| *changed > 0).await;
+    rustix::process::kill_process(rustix::process::Pid::from_child(&asked), rustix::process::Signal::INT)
+        .unwrap();
+    assert!(asked.wait().unwrap().success(), "a stop that was asked for is no failure");
+    let stopped = "SELECT stopped FROM reclassify_jobs FINAL FORMAT TSV";
+    assert_eq!(execute(&system, &data, stopped).await.trim(), "true");
+    let said = run(&system, &command);
+    assert!(said.contains("goes on") && said.contains(" changed, "), "{said}");
+    assert_eq!(once_stored(&system, &data, 100).await.len(), 100);
+    assert_eq!(changed(&system, &data).await, 50, "each is changed once");
+    says_nothing_twice(&system, &data).await;
+    system.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_outlives_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let system = System::start(&data);
+    let start = fifty(&system, &data).await;
     let (from, to) = (time(start), time(start + 6 * DAY));
     let command = ["reclassify", "--from", &from, "--to", &to, "--account", "demo"];
     let mut asked = system.command(&command).spawn();
     // Something is done, and more is to do; then the power goes.
-    let progress = async || {
-        let sum = "SELECT sum(changed) FROM reclassify_progress FINAL FORMAT TSV";
-        execute(&system, &data, sum).await.trim().parse::<u64>().unwrap_or(0)
-    };
-    let some = wait_until(&progress, |changed| *changed > 0).await;
+    let some = wait_until(|| changed(&system, &data), |changed| *changed > 0).await;
     system.kill();
     asked.kill().unwrap();
     asked.wait().unwrap();
