@@ -27,7 +27,9 @@ fn lines(text: &str) -> Vec<Value> {
 /// What ClickHouse answers to a query over a file, which stands in it as `FILE`.
 async fn read_back(world: &World, file: &Path, query: &str) -> Vec<Value> {
     let query = query.replace("FILE", &format!("file('{}', 'Parquet')", file.display()));
-    let settings = "date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0";
+    // Groups of rows are read side by side unless their order is asked for.
+    let settings = "date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0,
+        input_format_parquet_preserve_order = 1, max_threads = 1";
     let client = world.connection.client();
     let query = client.query(&format!("{query} SETTINGS {settings}"));
     let bytes = query.fetch_bytes("JSONEachRow").unwrap().collect().await.unwrap();
