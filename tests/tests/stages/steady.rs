@@ -1,7 +1,8 @@
 //! Hits at a steady rate with a note of each answer, and what is there of them afterwards.
 
-use acceptance::Api;
+use acceptance::{Api, wait_until};
 use embedded::Engine;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,4 +137,15 @@ pub(crate) fn spurious(sent: &Sent, stored: &BTreeMap<String, u64>) -> Vec<Strin
     let is_too_much =
         |(message, count): &(&String, &u64)| sent.sent.get(*message).copied().unwrap_or(0) < **count;
     stored.iter().filter(is_too_much).map(|(message, count)| format!("{message} {count} times")).collect()
+}
+
+/// The summary that shows so many opens and clicks, and no more. The roll-ups are told of rows when these are visible already, so
+/// a summary may be a moment behind; never ahead.
+pub(crate) async fn reported(api: &Api, hits: u64) -> Value {
+    let total = |summary: &Value| -> u64 {
+        ["opens", "clicks"].iter().map(|kind| summary[kind]["total"].as_u64().unwrap()).sum()
+    };
+    let summary = wait_until(|| api.summary("?suppress=none"), |summary| total(summary) >= hits).await;
+    assert_eq!(total(&summary), hits, "{summary}");
+    summary
 }

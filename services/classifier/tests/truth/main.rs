@@ -71,7 +71,7 @@ fn the_scenarios_are_what_their_seed_makes() {
 
 /// The signatures, the rules and the policy, without their spaces.
 fn deciding_texts() -> Vec<(String, String)> {
-    let folders = ["signatures", "src/rules", "src/window/rules", "src"];
+    let folders = ["signatures", "src", "src/neighbours", "src/rules", "src/window", "src/window/rules"];
     let files = folders.into_iter().flat_map(|folder| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
