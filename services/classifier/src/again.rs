@@ -3,18 +3,21 @@
 //! Hits come in the order of (received_at, event id), each as its highest revision left it; what is kept of them is the
 //! window and nothing else, however many there are. An event is said again only when its verdict or its client is
 //! another: the ruleset's version alone is no change, nor is the network's name in newer data, so a second run right after the first says nothing. What a hit's
-//! neighbours would have shown can't be told where the evidence of one of them is gone, so such a hit is left as well.
-//! What other messages' hits showed of it is not stored by itself: it is read off the reasons of the verdict that holds.
+//! neighbours in its message would have shown can't be told where the evidence of one of them is gone, so such a hit is left as well.
+//! What other messages' hits show of it is worked out anew ([`Comparing`]), from all hits of the account around it.
+
+mod compared;
 
 use crate::facts::Facts;
 use crate::message::{Delivery, Kept, Message};
-use crate::neighbours::address_of;
 use crate::ruleset::{Judgement, Ruleset};
-use crate::window::{Identified, Seen, told_by};
-use engagement::neighbour::{Fact, Signal};
+use crate::window::{Identified, Seen};
 use engagement::{Classified, Hit, Timestamp, Verdict};
 use std::collections::VecDeque;
 use uuid::Uuid;
+
+pub(crate) use compared::reach_ms;
+pub use compared::{Compared, Comparing, Full};
 
 /// A hit with what was last said of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +60,7 @@ impl Outcome {
 /// One message whose stored hits are judged again.
 pub struct Again<'a> {
     ruleset: &'a Ruleset,
+    compared: &'a Compared,
     message: Message<AgainHit>,
     /// The hits whose verdict may still change, in order, with the last judgement on each.
     open: VecDeque<Open>,
@@ -88,14 +92,14 @@ impl Kept for AgainHit {
 }
 
 impl<'a> Again<'a> {
-    /// A message, with what delivery events said of it.
+    /// A message, with what delivery events said of it, and what the account's hits around its own show of each other.
     #[must_use]
-    pub fn new(ruleset: &'a Ruleset, deliveries: &[Delivery]) -> Self {
+    pub fn new(ruleset: &'a Ruleset, deliveries: &[Delivery], compared: &'a Compared) -> Self {
         let mut message = Message::default();
         for delivery in deliveries {
             message.delivered(*delivery, ruleset, |_| ());
         }
-        Self { ruleset, message, open: VecDeque::new(), expired_at: None }
+        Self { ruleset, compared, message, open: VecDeque::new(), expired_at: None }
     }
 
     /// Takes the next hit, and calls back with those whose verdict can't change any more.
@@ -103,7 +107,7 @@ impl<'a> Again<'a> {
         let at = stored.hit.received_at;
         let window = self.ruleset.policy().window_ms();
         let beside_expired = self.expired_at.is_some_and(|expired| at.since(expired) <= window);
-        for signal in signals(&stored) {
+        for signal in self.compared.of(&stored.hit, &stored.verdict) {
             // Of hits before this one it says nothing that theirs did not.
             self.message.signal(&signal, self.ruleset, |_| ());
         }
@@ -159,26 +163,6 @@ impl Open {
         let now = Classified { reclassified: true, ..judgement.classified(stored.hit) };
         Outcome::Changed { now: Box::new(now), before: Box::new(stored.verdict) }
     }
-}
-
-/// What the hit's message had been told of it, as far as its verdict shows.
-fn signals(stored: &Stored) -> impl Iterator<Item = Signal> {
-    let hit = &stored.hit;
-    let second = hit.received_at.plus_millis(-hit.received_at.millis().rem_euclid(1000));
-    stored.verdict.reasons.iter().filter_map(move |reason| {
-        let (fact, level) = told_by(reason)?;
-        let of_address = matches!(fact, Fact::Address | Fact::Network);
-        let address = hit.request.ip.filter(|_| of_address).map(|ip| address_of(hit.account_number, ip));
-        Some(Signal {
-            v: Signal::VERSION,
-            account_number: hit.account_number,
-            message_id: hit.message_id.clone(),
-            fact,
-            second,
-            address,
-            level,
-        })
-    })
 }
 
 /// Whether a judgement says what was said. A stored confidence has 24 bits.

@@ -31,7 +31,7 @@ pub mod stage;
 mod window;
 mod words;
 
-pub use again::{Again, Outcome, Stored};
+pub use again::{Again, Compared, Comparing, Full, Outcome, Stored};
 pub use agent::{Agent, Named};
 pub use explain::explain;
 pub use facts::{Facts, HEADERS_READ};

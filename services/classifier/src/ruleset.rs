@@ -203,6 +203,12 @@ impl Ruleset {
         self.policy.window_ms()
     }
 
+    /// How far apart the hits of two messages may lie to show something of each other, in milliseconds.
+    #[must_use]
+    pub fn reach_ms(&self) -> i64 {
+        crate::again::reach_ms(&self.policy)
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }

@@ -6,6 +6,8 @@
 //! Invariants: an event changes only when its verdict does, so a second run changes nothing; a job that was stopped, or
 //! whose worker died, goes on where it was; what is read at once is a stretch of time of one account, whatever its size.
 
+mod compare;
+mod hit;
 mod jobs;
 mod late;
 mod rows;
@@ -19,6 +21,7 @@ use crate::settings::Settings;
 use crate::{Failure, output};
 use classifier::{Outcome, Ruleset};
 use clickhouse::Client;
+use compare::compare;
 use engagement::{AccountId, Timestamp};
 use jobs::{Job, Jobs, Progress};
 use rows::{Judging, Messages, Stretch};
@@ -120,7 +123,9 @@ async fn dry_run(
         let (mut tally, mut changes) = (Tally::default(), Changes::default());
         let mut left = range;
         while let Some(stretch) = next_stretch(client, account, left).await? {
-            let mut judging = Judging::begin(client, ruleset, account, stretch, &Messages::All).await?;
+            let (stretch, compared) = compare(client, ruleset, account, stretch, &Messages::All).await?;
+            let mut judging =
+                Judging::begin(client, ruleset, account, stretch, &Messages::All, &compared).await?;
             while let Some(judged) = judging.next().await? {
                 for outcome in &judged.outcomes {
                     match outcome {

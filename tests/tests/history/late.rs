@@ -84,10 +84,13 @@ async fn a_burst_that_arrives_late_and_out_of_order_ends_as_in_order() {
     let burst = now() - 6 * HOUR;
     let mut hits: Vec<Hit> = (0..6).map(|link| hit("burst", burst + 150 * i64::from(link), link)).collect();
     hits.extend((0..3).map(|link| hit("reader", burst + 20 * MINUTE * i64::from(link), link)));
+    // One address in the mails of thirty readers, which only all of them together show.
+    let fan = |number: i64| format!("fan-{number}");
+    hits.extend((0..30).map(|number| hit(&fan(number), burst + 50 * MINUTE + 50 * number, 0)));
     let expected = in_order(&hits);
     // One of the burst and two of the reader's come in time. Then event time goes on by hours, over other messages; then
     // the rest comes, last first.
-    let late = [&hits[1..6], &hits[8..9]].concat();
+    let late = [&hits[1..6], &hits[8..]].concat();
     let in_time = [hits[0].clone(), hits[6].clone(), hits[7].clone()];
     let mut arrived = in_time.to_vec();
     arrived.extend((1..5_i64).map(|hour| hit(&format!("other-{hour}"), burst + hour * HOUR, 0)));
@@ -97,7 +100,7 @@ async fn a_burst_that_arrives_late_and_out_of_order_ends_as_in_order() {
     append(&data, &arrived).await;
 
     let system = System::start(&data);
-    for message in ["burst", "reader"] {
+    for message in ["burst", "reader", &fan(0), &fan(17)] {
         let wanted: BTreeMap<&String, &Value> = expected
             .iter()
             .filter(|(id, _)| {
@@ -115,7 +118,7 @@ async fn a_burst_that_arrives_late_and_out_of_order_ends_as_in_order() {
         )
         .await;
         let actors: Vec<_> = said.values().map(|verdict| verdict["actor"].as_str().unwrap()).collect();
-        let actor = if message == "burst" { "automated" } else { "human" };
+        let actor = if message == "reader" { "human" } else { "automated" };
         assert!(actors.iter().all(|said| *said == actor), "{message}: {actors:?}");
     }
     assert!(system.metric("trueopen_classifier_late_hits_total").await > 0.0);

@@ -131,6 +131,45 @@ async fn a_new_rule_changes_exactly_the_events_it_should_and_the_second_time_not
     system.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hits_of_other_messages_show_is_found_in_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let system = System::start(&data);
+    let today = Ruleset::builtin();
+    let start = now() - 5 * DAY;
+    let mut past = Past::default();
+    // One address in the mails of forty readers within two seconds, each judged as if it were alone; and one reader an hour later.
+    let many: Vec<String> = (0..40_i64)
+        .map(|number| past.hit(&PastHit::click(&format!("m-{number}"), start + 50 * number, CHROME), &today))
+        .collect();
+    past.hit(&PastHit::click("alone", start + HOUR, CHROME), &today);
+    // Event time goes on.
+    past.hit(&PastHit::click("behind", start + 5 * HOUR, CHROME), &today);
+    past.write(&system, &data).await;
+    let before = stored(&system, &data).await;
+    assert!(before.iter().all(|row| row.2 == "human"), "{before:?}");
+
+    // The range begins in the midst of them: what is before it is not judged, but seen.
+    let (from, to) = (time(start + 1000), time(start + 2 * HOUR));
+    let command = ["reclassify", "--from", &from, "--to", &to];
+    let dry = run(&system, &[&command[..], &["--dry-run"]].concat());
+    assert!(dry.contains("20  human chrome → automated scanner_fanout"), "{dry}");
+    let said = run(&system, &command);
+    assert!(said.contains("21 events judged: 20 changed, 1 stay as they are"), "{said}");
+    let after = once_stored(&system, &data, before.len() + 20).await;
+    let mut changed: Vec<&str> =
+        after.iter().filter(|row| !before.contains(row)).map(|row| row.0.as_str()).collect();
+    let mut expected: Vec<&str> = many[20..].iter().map(String::as_str).collect();
+    changed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(changed, expected);
+    let said = run(&system, &command);
+    assert!(said.contains("21 events judged: 0 changed, 21 stay as they are"), "{said}");
+    says_nothing_twice(&system, &data).await;
+    system.stop();
+}
+
 /// Fifty clicks of a gateway over five days, in ten stretches of their own, of which earlier rules knew nothing: from when and to when.
 async fn fifty(system: &System, data: &Path) -> (String, String) {
     const STRETCHES: i64 = 10;

@@ -4,23 +4,22 @@
 //! only events inside the stretch come out. ClickHouse sorts, and spills to its disk where that is much; here is never
 //! more than one message's window.
 
+use super::hit::{COLUMNS, HitRow, stored};
 use crate::Failure;
 use classifier::stage::LastSaid;
-use classifier::{Again, Delivery, Outcome, Ruleset, Stored};
+use classifier::{Again, Compared, Delivery, Outcome, Ruleset};
 use clickhouse::query::RowCursor;
 use clickhouse::{Client, Row};
-use engagement::{Actor, Hit, Kind, Reason, Request, Timestamp, Verdict};
+use engagement::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use store::Account;
-use uuid::Uuid;
 
 /// So many outcomes of a message come out together at most.
 const MOST_AT_ONCE: usize = 256;
 /// So many deliveries of a message are looked at, those that were heard of last.
 const MOST_DELIVERIES: usize = 8;
 /// What a sort may take of ClickHouse's memory before it goes on on disk.
-const SORT_BYTES: &str = "268435456";
+pub(super) const SORT_BYTES: &str = "268435456";
 
 /// A stretch of time, `[from, to)`, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,34 +33,6 @@ pub(super) struct Stretch {
 pub(super) struct Judged {
     pub(super) message_id: String,
     pub(super) outcomes: Vec<Outcome>,
-}
-
-#[derive(Row, Deserialize)]
-struct HitRow {
-    message_id: String,
-    event_id: String,
-    revision: u16,
-    kind: String,
-    received_at: i64,
-    recipient_id: String,
-    campaign: String,
-    recipient_domain: String,
-    sent_at: i64,
-    link_index: Option<u16>,
-    link_count: Option<u16>,
-    label: String,
-    method: String,
-    actor: String,
-    source: String,
-    client: String,
-    confidence: f32,
-    reasons: String,
-    ruleset: String,
-    has_evidence: bool,
-    ip: String,
-    user_agent: String,
-    headers: String,
-    trailing: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -103,7 +74,7 @@ impl Messages {
         }
     }
 
-    fn ids(&self) -> &[String] {
+    pub(super) fn ids(&self) -> &[String] {
         match self {
             Self::All => &[],
             Self::Of(ids) => ids,
@@ -115,6 +86,7 @@ impl Messages {
 pub(super) struct Judging<'a> {
     ruleset: &'a Ruleset,
     account: &'a Account,
+    compared: &'a Compared,
     stretch: Stretch,
     hits: RowCursor<HitRow>,
     deliveries: RowCursor<DeliveredRow>,
@@ -131,6 +103,7 @@ impl<'a> Judging<'a> {
         account: &'a Account,
         stretch: Stretch,
         messages: &Messages,
+        compared: &'a Compared,
     ) -> Result<Self, Failure> {
         let window = ruleset.window_ms();
         let condition = messages.condition();
@@ -149,11 +122,7 @@ impl<'a> Judging<'a> {
                 .with_setting("wait_end_of_query", "0")
         };
         let mut hits = ask(&format!(
-            "SELECT message_id, toString(event_id) AS event_id, revision, toString(kind) AS kind, received_at, recipient_id,
-                 toString(campaign) AS campaign, toString(recipient_domain) AS recipient_domain, sent_at, link_index,
-                 link_count, toString(label) AS label, toString(method) AS method, toString(actor) AS actor,
-                 toString(source) AS source, toString(client) AS client, confidence, reasons, toString(ruleset) AS ruleset,
-                 evidence_until > now('UTC') AS has_evidence, ip, user_agent, headers, trailing
+            "SELECT {COLUMNS}
              FROM events
              WHERE account = {{account: UInt32}} AND retention_until > now('UTC')
                  AND received_at >= fromUnixTimestamp64Milli({{read_from: Int64}}, 'UTC')
@@ -174,7 +143,18 @@ impl<'a> Judging<'a> {
         let next_hit = hits.next().await?;
         let next_delivery = deliveries.next().await?;
         let (current, ready) = (None, Vec::new());
-        Ok(Self { ruleset, account, stretch, hits, deliveries, next_hit, next_delivery, current, ready })
+        Ok(Self {
+            ruleset,
+            account,
+            compared,
+            stretch,
+            hits,
+            deliveries,
+            next_hit,
+            next_delivery,
+            current,
+            ready,
+        })
     }
 
     /// The next outcomes, all of one message; `None` when there are no more.
@@ -229,7 +209,8 @@ impl<'a> Judging<'a> {
     async fn take(&mut self, row: HitRow) -> Result<(), Failure> {
         if self.current.is_none() {
             let deliveries = self.deliveries(&row.message_id).await?;
-            self.current = Some((row.message_id.clone(), Again::new(self.ruleset, &deliveries)));
+            self.current =
+                Some((row.message_id.clone(), Again::new(self.ruleset, &deliveries, self.compared)));
         }
         let Some((_, again)) = &mut self.current else { return Ok(()) };
         let ready = &mut self.ready;
@@ -295,59 +276,4 @@ pub(super) async fn is_stored(client: &Client, last: &LastSaid) -> Result<bool, 
         .param("event", last.event_id.to_string())
         .param("revision", last.revision);
     Ok(query.fetch_one::<StoredRow>().await?.stored)
-}
-
-/// A row as the hit that it was.
-fn stored(row: HitRow, account: &Account) -> Result<Stored, Failure> {
-    let reasons: Vec<Reason> = serde_json::from_str(&row.reasons)?;
-    let headers: BTreeMap<String, String> = serde_json::from_str(&row.headers)?;
-    let text = |text: String| (!text.is_empty()).then_some(text);
-    Ok(Stored {
-        hit: Hit {
-            v: Hit::VERSION,
-            event_id: Uuid::parse_str(&row.event_id)?,
-            account_number: account.number,
-            account: Some(account.id.clone()),
-            kind: kind(&row.kind)?,
-            received_at: Timestamp::from_millis(row.received_at)?,
-            message_id: row.message_id,
-            recipient_id: row.recipient_id,
-            campaign: row.campaign,
-            recipient_domain: row.recipient_domain,
-            sent_at: Timestamp::from_millis(row.sent_at)?,
-            link_index: row.link_index,
-            link_count: row.link_count,
-            label: text(row.label),
-            request: Request {
-                method: row.method,
-                ip: text(row.ip).map(|ip| ip.parse()).transpose()?,
-                ua: row.user_agent,
-                headers,
-                trailing: text(row.trailing),
-            },
-        },
-        client: row.client,
-        verdict: Verdict {
-            actor: actor(&row.actor)?,
-            source: row.source,
-            confidence: f64::from(row.confidence),
-            reasons,
-            ruleset: row.ruleset,
-            revision: u32::from(row.revision),
-        },
-    })
-}
-
-fn kind(name: &str) -> Result<Kind, Failure> {
-    [Kind::Open, Kind::Click, Kind::Unsubscribe, Kind::Trap]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
-        .ok_or_else(|| "a stored event is of no known kind".into())
-}
-
-fn actor(name: &str) -> Result<Actor, Failure> {
-    [Actor::Human, Actor::Automated, Actor::Unknown]
-        .into_iter()
-        .find(|actor| actor.as_str() == name)
-        .ok_or_else(|| "a stored event is of no known actor".into())
 }

@@ -5,6 +5,7 @@
 //! that was said is stored. So the revision that is read from ClickHouse is the highest there is, and no revision says two
 //! things. What it says itself is stored before it reads again, so a worker that begins anew repeats nothing.
 
+use super::compare::compare;
 use super::jobs::{Job, Jobs, Progress};
 use super::rows::{self, Judging, Messages, Stretch};
 use super::tally::Tally;
@@ -142,14 +143,15 @@ impl Worker {
             let left = Stretch { from, to: job.range().to };
             let Some(stretch) = next_stretch(&self.client, account, left).await? else { continue };
             let places: Vec<&Place> = own.iter().map(|(place, _)| place).collect();
-            let Some(tallies) = self.judge(&ruleset, account, stretch, &Messages::All, &places).await? else {
+            let judged = self.judge(&ruleset, account, stretch, &Messages::All, &places).await?;
+            let Some((judged, tallies)) = judged else {
                 // A partition went to another process, or began again: what is done is found out anew.
                 return Ok(true);
             };
             for ((_, progress), tally) in own.iter_mut().zip(tallies) {
                 progress.add(tally);
             }
-            reached = Some((account.number.0, stretch.to));
+            reached = Some((account.number.0, judged.to));
             break;
         }
         for (_, progress) in &mut own {
@@ -188,10 +190,8 @@ impl Worker {
             let Some(places) = self.revisions.begin().await else { return Ok(true) };
             let places: Vec<&Place> = places.iter().collect();
             let messages = Messages::Of(batch.message_ids);
-            let Some(tallies) = self.judge(&ruleset, account, batch.stretch, &messages, &places).await?
-            else {
-                return Ok(true);
-            };
+            let judged = self.judge(&ruleset, account, batch.stretch, &messages, &places).await?;
+            let Some((_, tallies)) = judged else { return Ok(true) };
             let changed: u64 = tallies.iter().map(|tally| tally.changed).sum();
             if changed > 0 {
                 info!(changed, "hits that came late were judged again with their neighbours");
@@ -200,8 +200,8 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges a stretch in some partitions, and says what changes; what was counted in each. `None` when one of them is no
-    /// longer ours.
+    /// Judges a stretch in some partitions, and says what changes; how much of the stretch that was, and what was counted in
+    /// each partition. `None` when one of them is no longer ours.
     async fn judge(
         &self,
         ruleset: &Ruleset,
@@ -209,13 +209,15 @@ impl Worker {
         stretch: Stretch,
         messages: &Messages,
         places: &[&Place],
-    ) -> Result<Option<Vec<Tally>>, Failure> {
+    ) -> Result<Option<(Stretch, Vec<Tally>)>, Failure> {
         for place in places {
             self.stored(place).await?;
         }
         let mut tallies = vec![Tally::default(); places.len()];
         let mut waiting: Vec<Vec<Classified>> = vec![Vec::new(); places.len()];
-        let mut judging = Judging::begin(&self.client, ruleset, account, stretch, messages).await?;
+        let (stretch, compared) = compare(&self.client, ruleset, account, stretch, messages).await?;
+        let mut judging =
+            Judging::begin(&self.client, ruleset, account, stretch, messages, &compared).await?;
         while let Some(judged) = judging.next().await? {
             let key = message_key(account.number, &judged.message_id);
             let index =
@@ -240,7 +242,7 @@ impl Worker {
                 return Ok(None);
             }
         }
-        Ok(Some(tallies))
+        Ok(Some((stretch, tallies)))
     }
 
     /// Hands verdicts to the stage and counts what became of them; `false` when the partition is no longer ours.
