@@ -89,7 +89,8 @@ impl Program {
         self
     }
 
-    pub(crate) fn command(&mut self) -> &mut Command {
+    /// The command itself, for a test that runs it in a way of its own.
+    pub fn as_command(&mut self) -> &mut Command {
         &mut self.command
     }
 

@@ -57,7 +57,7 @@ impl Stage {
         for (name, value) in &self.variables {
             program = program.env(name, value);
         }
-        let command = program.command();
+        let command = program.as_command();
         self.running = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
 

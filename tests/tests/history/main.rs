@@ -5,5 +5,6 @@
 
 mod late;
 mod learn;
+mod long;
 mod past;
 mod reclassify;
