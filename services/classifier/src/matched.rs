@@ -93,6 +93,13 @@ impl<'a> Matched<'a> {
         self.learned
     }
 
+    /// Whether readers of a domain load images before they click, where that was learned.
+    pub(crate) fn images(&self, domain: Option<&str>) -> Option<bool> {
+        let readers = self.learned.domain(domain?)?.readers?;
+        let percent = self.policy.readers_images_percent().unsigned_abs();
+        Some(readers.with_image.saturating_mul(100) >= readers.clicks.saturating_mul(percent))
+    }
+
     /// What woothee reads off the agent. Weak alone: it knows no mail proxies and few mail apps, and no answer is no
     /// sign of a machine.
     #[must_use]

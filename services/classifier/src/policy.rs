@@ -143,6 +143,7 @@ thresholds! {
     /// So many clicks show a habit at least.
     learn_clicks,
     /// So many in a hundred of a domain's scans lie in a time that is learned.
+    readers_images_percent,
     scan_share_percent,
     /// So many times as many scans as people's clicks lie in it.
     scan_people_times,

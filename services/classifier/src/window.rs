@@ -173,8 +173,9 @@ impl<T: Kept> Window<T> {
 
     /// Finds the marks of every hit anew, and calls back with those whose marks changed, in order.
     pub(crate) fn mark(&mut self, told: &Told, policy: &Policy, mut changed: impl FnMut(usize)) {
-        if self.hits.len() < 2 && told.is_empty() {
-            // There is nothing around it. Marks that it had when others were there go with them.
+        let alone = self.hits.len() < 2 && told.is_empty();
+        if alone && !self.hits.iter().any(|held| held.seen.images_expected()) {
+            // There is nothing around it, and nothing is missing. Marks that it had when others were there go with them.
             for (at, held) in self.hits.iter_mut().enumerate() {
                 if std::mem::take(&mut held.marks) != Marks::default() {
                     changed(at);

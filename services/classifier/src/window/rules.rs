@@ -50,21 +50,25 @@ table! {
     suspect_unsubscribe,
 }
 
-/// The rules that pass on what other messages' hits show, and the fact each passes on.
-const TOLD: [(&str, Fact); 4] = [
-    ("fanout", Fact::Address),
-    ("fanout_network", Fact::Network),
-    ("sweep", Fact::Sweep),
-    ("unopened", Fact::Images),
+/// The rules that pass on what other messages' hits show, the fact each passes on, and the highest level of it. A level beyond
+/// that comes from elsewhere.
+const TOLD: [(&str, Fact, u8); 4] = [
+    ("fanout", Fact::Address, 3),
+    ("fanout_network", Fact::Network, 3),
+    ("sweep", Fact::Sweep, 3),
+    ("unopened", Fact::Images, 1),
 ];
 
 /// The fact and its level behind a reason, where one of those rules gave it. A reason that words its level otherwise, as an
 /// earlier version of the rule may have, is of the level that is as sure.
 pub(crate) fn told_by(reason: &Reason) -> Option<(Fact, u8)> {
-    let (name, fact) = TOLD.into_iter().find(|(name, _)| *name == reason.rule)?;
+    let (name, fact, highest) = TOLD.into_iter().find(|(name, ..)| *name == reason.rule)?;
     let rule = WINDOW_RULES.iter().find(|rule| rule.name == name)?;
     let said = |level: u8| (rule.say)(level, false);
-    let levels = || (1..=3_u8).filter_map(|level| Some((level, said(level)?)));
+    if (highest + 1..=3).filter_map(said).any(|finding| finding.evidence == reason.evidence) {
+        return None;
+    }
+    let levels = || (1..=highest).filter_map(|level| Some((level, said(level)?)));
     let same = levels().find(|(_, finding)| finding.evidence == reason.evidence).map(|(level, _)| level);
     let nearest = || {
         let apart = |finding: &Finding<'_>| (finding.confidence - reason.confidence).abs();
@@ -89,13 +93,14 @@ mod tests {
                 evidence: finding.evidence.into_owned(),
             }
         };
-        for (rule, fact) in TOLD {
-            for level in 1..=3 {
+        for (rule, fact, highest) in TOLD {
+            for level in 1..=highest {
                 let (told, read) = told_by(&reason(rule, level)).unwrap();
                 assert_eq!(told, fact);
                 assert_eq!(reason(rule, read), reason(rule, level), "{rule}");
             }
         }
+        assert_eq!(told_by(&reason("unopened", 2)), None, "that was learned, and no hit showed it");
         let mut old = reason("fanout", 3);
         old.evidence = "worded otherwise".to_owned();
         assert_eq!(told_by(&old), Some((Fact::Address, 3)));

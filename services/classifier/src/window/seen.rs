@@ -31,6 +31,8 @@ pub struct Seen {
     pub ahead: bool,
     /// A POST, which a mailbox provider's server sends at the reader's word.
     pub unsubscribes: bool,
+    /// Whether readers of the recipient's domain load images before they click, where that was learned.
+    pub images: Option<bool>,
 }
 
 impl Seen {
@@ -47,6 +49,7 @@ impl Seen {
             shared: crate::neighbours::shared(facts, matched),
             ahead: crate::rules::ahead(facts),
             unsubscribes: facts.unsubscribes(),
+            images: matched.images(facts.recipient_domain),
         }
     }
 
@@ -87,6 +90,8 @@ const UNSUBSCRIBES: u16 = 1 << 5;
 const HAS_INDEX: u16 = 1 << 6;
 const HAS_COUNT: u16 = 1 << 7;
 const PLACED: u16 = 1 << 8;
+const KNOWS_IMAGES: u16 = 1 << 9;
+const IMAGES: u16 = 1 << 10;
 
 impl Packed {
     pub(super) fn new(seen: &Seen) -> Self {
@@ -105,6 +110,8 @@ impl Packed {
             (link_index.is_some(), HAS_INDEX),
             (link_count.is_some(), HAS_COUNT),
             (seen.placed, PLACED),
+            (seen.images.is_some(), KNOWS_IMAGES),
+            (seen.images == Some(true), IMAGES),
         ];
         let bits = so.iter().filter(|(so, _)| *so).fold(kind, |bits, (_, bit)| bits | bit);
         let (link_index, link_count) = (link_index.unwrap_or_default(), link_count.unwrap_or_default());
@@ -113,6 +120,11 @@ impl Packed {
 
     pub(super) fn received_at(&self) -> Timestamp {
         self.received_at
+    }
+
+    /// Whether readers of its domain are known to load images.
+    pub(super) fn images_expected(&self) -> bool {
+        self.bits & IMAGES != 0
     }
 
     /// What was seen, all but the agent.
@@ -130,6 +142,7 @@ impl Packed {
             shared: is(SHARED),
             ahead: is(AHEAD),
             unsubscribes: is(UNSUBSCRIBES),
+            images: is(KNOWS_IMAGES).then_some(is(IMAGES)),
         }
     }
 }
@@ -141,7 +154,10 @@ mod tests {
     #[test]
     fn what_is_packed_is_what_was_seen() {
         assert_eq!(size_of::<Packed>(), 32);
-        for bits in 0..PLACED * 2 {
+        for bits in 0..IMAGES * 2 {
+            if bits & (KNOWS_IMAGES | IMAGES) == IMAGES {
+                continue;
+            }
             let link = |bit: u16, link: u16| (bits & bit != 0).then_some(link);
             let seen = Seen {
                 received_at: Timestamp::from_millis(1_795_219_200_123).unwrap(),
@@ -157,6 +173,7 @@ mod tests {
                 shared: bits & SHARED != 0,
                 ahead: bits & AHEAD != 0,
                 unsubscribes: bits & UNSUBSCRIBES != 0,
+                images: (bits & KNOWS_IMAGES != 0).then_some(bits & IMAGES != 0),
             };
             let packed = Packed::new(&seen);
             assert_eq!((packed.bits, packed.without_agent()), (bits, seen));

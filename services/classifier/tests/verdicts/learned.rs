@@ -2,8 +2,9 @@
 
 use crate::support::{CHROME, RULESET};
 use classifier::learned::{BINS, Band, Counted, Learned, Readers, bin_edge_ms};
-use classifier::{Facts, Judgement, Ruleset};
+use classifier::{Facts, Judgement, Ruleset, classify_file};
 use engagement::{Actor, Kind, Timestamp};
+use serde_json::{Value, json};
 
 const FILE: &str = r#"about = "for a test"
 version = 1
@@ -18,6 +19,14 @@ scans = [
   { from_ms = 10800000, to_ms = 12400000, scanned = 210, people = 9 },
 ]
 readers = { clicks = 120, with_image = 113 }
+"#;
+
+/// A domain of which more than a fifth load no images before they click.
+const BLOCKS: &str = r#"
+[[domains]]
+name = "blocks.example"
+messages = 400
+readers = { clicks = 100, with_image = 79 }
 "#;
 
 fn ruleset() -> Ruleset {
@@ -131,4 +140,41 @@ fn what_is_written_is_read_back_and_compared_line_by_line() {
     assert!(changes[0].starts_with("- clinic.example: 812 messages, scanned 36.0 to 48.0 s"), "{changes:?}");
     assert!(changes[1].starts_with("+ new.example: 90 messages"), "{changes:?}");
     assert!(found.changes(&found).is_empty());
+}
+
+/// The evidence of `unopened` on a reader's click, in a file of this many image loads of others around it, and of their own before.
+fn unopened(domain: &str, others: usize, own: bool) -> Option<String> {
+    let line = |id: &str, message: &str, kind: &str, second: usize| {
+        json!({"event_id": id, "kind": kind, "received_at": format!("2026-11-02T09:00:{second:02}Z"),
+            "message_id": message, "recipient_id": message, "recipient_domain": domain, "link_index": 0,
+            "link_count": 3, "method": "GET", "ip": "198.51.100.7", "ua": CHROME})
+        .to_string()
+    };
+    let mut lines: Vec<String> =
+        (0..others).map(|other| line(&format!("o{other}"), &format!("m{other}"), "open", other)).collect();
+    lines.extend(own.then(|| line("image", "m", "open", 40)));
+    lines.push(line("click", "m", "click", 50));
+    let mut verdicts = Vec::new();
+    let ruleset = Ruleset::builtin().with_learned("learned.toml", &format!("{FILE}{BLOCKS}")).unwrap();
+    classify_file(lines.join("\n").as_bytes(), &mut verdicts, &ruleset).unwrap();
+    let verdicts = String::from_utf8(verdicts).unwrap();
+    let verdict: Value = serde_json::from_str(verdicts.lines().last().unwrap()).unwrap();
+    assert_eq!(verdict["actor"], "human", "it decides nothing alone");
+    let reasons = verdict["reasons"].as_array().unwrap();
+    let reason = reasons.iter().find(|reason| reason["rule"] == "unopened")?;
+    Some(reason["evidence"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_click_without_an_image_is_evidence_where_readers_are_known_to_load_them() {
+    let known = unopened("clinic.example", 0, false).unwrap();
+    assert!(known.contains("are known to load images"), "{known}");
+    // They loaded one.
+    assert_eq!(unopened("clinic.example", 0, true), None);
+    // Where nothing was learned, what readers do now counts.
+    assert_eq!(unopened("other.example", 0, false), None);
+    let now = unopened("other.example", 12, false).unwrap();
+    assert!(now.contains("while readers of the domain load images"), "{now}");
+    // A fifth and more of these load none: whatever the others do, it says nothing.
+    assert_eq!(unopened("blocks.example", 12, false), None);
 }
