@@ -5,27 +5,20 @@
 //! delivery events and signals the revisions are the same every time; and because marks and facts are functions of what is known and
 //! not of its order, so is the last verdict whatever the order, for hits that come while the window is open.
 
+mod deliveries;
+
 use crate::facts::Facts;
 use crate::ruleset::{Judgement, Ruleset};
 use crate::window::{Identified, Marks, Placed, Said, Seen, Told, Window};
-use engagement::{Signal, Timestamp, Verdict};
+use engagement::{Signal, Verdict};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+pub(crate) use deliveries::Deliveries;
+pub use deliveries::Delivery;
 
 /// So far from a hit, before or after it, a delivery counts; and so long after we heard of it. What is not remembered for
 /// longer must not decide for longer either: else a restart would end with other verdicts.
 pub const DELIVERY_COUNTS_MS: i64 = 3_600_000;
-
-/// So many deliveries of one message are known at most; of more the last.
-const MOST_DELIVERIES: usize = 8;
-
-/// One delivery of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivery {
-    /// When the receiving server took it.
-    pub at: Timestamp,
-    /// When we were told.
-    pub heard: Timestamp,
-}
 
 /// What is kept of a hit so that it can be judged again.
 pub trait Kept: Identified {
@@ -52,14 +45,13 @@ pub struct Revised<'a, T> {
 #[derive(Debug)]
 pub struct Message<T> {
     window: Window<T>,
-    /// When it was delivered, and when we heard of that. More than one is rare.
-    delivered: Box<[Delivery]>,
+    delivered: Deliveries,
     told: Told,
 }
 
 impl<T> Default for Message<T> {
     fn default() -> Self {
-        Self { window: Window::default(), delivered: Box::default(), told: Told::default() }
+        Self { window: Window::default(), delivered: Deliveries::default(), told: Told::default() }
     }
 }
 
@@ -90,19 +82,19 @@ impl<T: Kept> Message<T> {
     /// Takes a delivery, which counts for hits within [`DELIVERY_COUNTS_MS`] of it; of several the earliest. Calls back
     /// with the verdicts that it corrects.
     pub fn delivered(&mut self, delivery: Delivery, ruleset: &Ruleset, say: impl FnMut(Revised<'_, T>)) {
-        match self.delivered.iter_mut().find(|known| known.at == delivery.at) {
-            Some(known) if known.heard >= delivery.heard => return,
-            Some(known) => known.heard = delivery.heard,
-            None => {
-                let mut delivered = std::mem::take(&mut self.delivered).into_vec();
-                if delivered.len() >= MOST_DELIVERIES {
-                    delivered.remove(0);
-                }
-                delivered.push(delivery);
-                self.delivered = delivered.into_boxed_slice();
-            }
+        if self.delivered.take(delivery) {
+            self.review(ruleset, say);
         }
-        self.review(ruleset, say);
+    }
+
+    /// No hits yet, and what is known of the deliveries.
+    pub(crate) fn of(delivered: Deliveries) -> Self {
+        Self { delivered, ..Self::default() }
+    }
+
+    /// What is known of the deliveries.
+    pub(crate) fn into_deliveries(self) -> Deliveries {
+        self.delivered
     }
 
     /// Takes what other messages' hits show of this one's. Calls back with the verdicts that it corrects.
@@ -161,7 +153,7 @@ impl<T: Kept> Message<T> {
     /// Bytes on the heap, without what the kept hits point to.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.window.heap_bytes() + self.told.heap_bytes()
+        self.window.heap_bytes() + self.delivered.heap_bytes() + self.told.heap_bytes()
     }
 
     /// Finds the marks of all hits anew; returns the places of those that changed.
@@ -172,11 +164,7 @@ impl<T: Kept> Message<T> {
     }
 
     fn with_delivery<'a>(&self, facts: Facts<'a>) -> Facts<'a> {
-        let counts = |delivery: &&Delivery| {
-            let apart = |at: Timestamp| facts.received_at.since(at);
-            apart(delivery.at).abs() <= DELIVERY_COUNTS_MS && apart(delivery.heard) <= DELIVERY_COUNTS_MS
-        };
-        let delivered_at = self.delivered.iter().filter(counts).map(|delivery| delivery.at).min();
+        let delivered_at = self.delivered.of_hit_at(facts.received_at);
         Facts { delivered_at: delivered_at.or(facts.delivered_at), ..facts }
     }
 

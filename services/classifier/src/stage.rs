@@ -30,6 +30,7 @@ mod say;
 mod shared;
 mod texts;
 mod trail;
+mod waiting;
 mod windows;
 
 use crate::in_force::InForce;

@@ -82,19 +82,21 @@ impl Messages {
         place
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
-        let Some(held) = self.held.try_remove(place as usize) else { return };
+    pub(super) fn remove(&mut self, place: Place) -> Option<Held> {
+        let held = self.held.try_remove(place as usize)?;
         if let Ok(found) = self.places.find_entry(hash(&held.key), |other| *other == place) {
             found.remove();
         }
+        Some(held)
     }
 
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Held) -> bool) {
+    /// Keeps some, and calls back with each of the others.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Held) -> bool, mut gone: impl FnMut(Held)) {
         let Self { places, held: all } = self;
         places.retain(|place| {
             let kept = all.get(*place as usize).is_some_and(&mut keep);
-            if !kept {
-                drop(all.try_remove(*place as usize));
+            if !kept && let Some(held) = all.try_remove(*place as usize) {
+                gone(held);
             }
             kept
         });
@@ -120,13 +122,14 @@ mod tests {
         let mut messages = Messages::default();
         let places: Vec<_> = (0..100).map(|number| messages.put(held(number, i64::from(number)))).collect();
         assert_eq!(messages.put(held(7, 700)), places[7], "it takes the place of the one before");
-        messages.remove(places[8]);
-        messages.remove(places[8]);
+        assert!(messages.remove(places[8]).is_some());
+        assert!(messages.remove(places[8]).is_none());
         assert_eq!((messages.len(), messages.find(&key(8))), (99, None));
         assert_eq!(messages.put(held(100, 0)), places[8], "a place is used again");
-        messages.retain(|held| held.until % 2 == 0);
+        let mut gone = Vec::new();
+        messages.retain(|held| held.until % 2 == 0, |held| gone.push(held.until));
         assert_eq!(messages.get(&key(7)).map(|held| held.until), Some(700));
         assert!(messages.get_mut(&key(9)).is_none() && messages.at(places[9]).is_none());
-        assert_eq!((messages.len(), messages.all_mut().count()), (51, 51));
+        assert_eq!((messages.len(), messages.all_mut().count(), gone.len()), (51, 51, 49));
     }
 }

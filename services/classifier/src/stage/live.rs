@@ -6,6 +6,7 @@
 
 use super::held::{Held, Key, Messages, Place, key};
 use super::kept::{Keeper, KeptHit};
+use super::waiting::Waiting;
 use crate::facts::Facts;
 use crate::in_force::InForce;
 use crate::message::{DELIVERY_COUNTS_MS, Delivery, Message, Revised};
@@ -26,14 +27,8 @@ pub(super) const HOLD_MS: i64 = DELIVERY_COUNTS_MS;
 /// what had left the window and rules over it still look at.
 pub(super) const SAID_BACK_MS: i64 = 2 * HOLD_MS;
 
-/// How far behind the newest record time delivery events are read back: for a hit whose window is held, what counts for it.
-pub(super) const DELIVERIES_BACK_MS: i64 = SAID_BACK_MS + DELIVERY_COUNTS_MS;
-
 /// How much later a touch must be than the last that was noted to be noted itself.
 const TOUCH_MS: i64 = 60_000;
-
-/// So many deliveries of one message are known beside the last.
-const MOST_BEFORE: usize = 7;
 
 /// The reason that a verdict carries while it is not known what the hit's neighbours show: what is stored with it is the
 /// queue of what is to be judged again.
@@ -56,36 +51,17 @@ pub(super) struct Live {
     newest: i64,
     keeper: Keeper,
     messages: Messages,
-    deliveries: HashMap<Key, Known>,
+    /// Of messages that are not live; those of the others are with them.
+    deliveries: Waiting,
     /// Signals about messages that are not live: not yet, at a start, or no more. Each with the end that was noted of it.
     early: HashMap<Key, Vec<(i64, Signal)>>,
     /// Until when a message is held, as it was noted at some touch; only the last note of each counts.
     ends: VecDeque<(i64, Place)>,
-    delivery_ends: VecDeque<(i64, Key)>,
     early_ends: VecDeque<(i64, Key)>,
     /// What was said is being read back: how far its times have gone on. Nothing is let go for its age then.
     restored: Option<i64>,
     /// Events that were read back, while the raw topic may bring them again; `None` when it can't.
     read_back: Option<HashSet<Uuid>>,
-}
-
-/// The deliveries of a message.
-struct Known {
-    last: Delivery,
-    /// Most have none.
-    before: Option<Box<Before>>,
-    until: i64,
-}
-
-/// The deliveries before the last, oldest first.
-#[derive(Default)]
-struct Before(Vec<Delivery>);
-
-impl Known {
-    /// All that are known, the last one last.
-    fn all(&self) -> impl Iterator<Item = &Delivery> {
-        self.before.iter().flat_map(|before| &before.0).chain([&self.last])
-    }
 }
 
 impl Live {
@@ -96,10 +72,9 @@ impl Live {
             newest: i64::MIN,
             keeper: Keeper::default(),
             messages: Messages::default(),
-            deliveries: HashMap::new(),
+            deliveries: Waiting::default(),
             early: HashMap::new(),
             ends: VecDeque::new(),
-            delivery_ends: VecDeque::new(),
             early_ends: VecDeque::new(),
             restored: Some(i64::MIN),
             read_back: None,
@@ -188,31 +163,11 @@ impl Live {
         self.newest = self.newest.max(event.received_at.millis());
         let key = key(event.account_number, &event.message_id);
         let delivery = Delivery { at: event.at, heard: event.received_at };
-        let until = self.newest.saturating_add(DELIVERIES_BACK_MS);
-        match self.deliveries.get_mut(&key) {
-            Some(known) => {
-                if known.last.at != delivery.at {
-                    let Before(before) = &mut **known.before.get_or_insert_default();
-                    if before.len() < MOST_BEFORE {
-                        before.push(known.last);
-                    }
-                }
-                (known.last, known.until) = (delivery, until);
-            }
-            None => drop(self.deliveries.insert(key, Known { last: delivery, before: None, until })),
-        }
-        self.delivery_ends.push_back((until, key));
-        while self.delivery_ends.len() > self.most
-            || self.delivery_ends.front().is_some_and(|(end, _)| *end < self.newest)
-        {
-            let Some((end, key)) = self.delivery_ends.pop_front() else { break };
-            if self.deliveries.get(&key).is_some_and(|known| known.until == end) {
-                self.deliveries.remove(&key);
-            }
-        }
         let newest = self.newest;
         if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
             held.message.delivered(delivery, &ruleset, |revised| said.push(say(revised)));
+        } else {
+            self.deliveries.take(key, delivery, newest, self.most);
         }
         said
     }
@@ -285,7 +240,9 @@ impl Live {
         self.restored = None;
         // Of what is not held any more some was not read back, so it would look other than it did.
         let newest = self.newest;
-        self.messages.retain(|held| held.until >= newest);
+        let Self { messages, deliveries, most, .. } = self;
+        let gone = |held: Held| deliveries.put(held.key, held.message.into_deliveries(), newest, *most);
+        messages.retain(|held| held.until >= newest, gone);
         for held in self.messages.all_mut() {
             self.early.remove(&held.key);
             held.message.review(&ruleset, |revised| said.push(say(revised)));
@@ -308,15 +265,13 @@ impl Live {
         let (now, restoring) = (self.progress(), self.restored.is_some());
         let end = now.saturating_add(HOLD_MS);
         let gone = |held: &Held| held.until < now && !restoring;
-        let known = self.messages.find(&key);
-        let known = known.filter(|place| self.messages.at(*place).is_some_and(|held| !gone(held)));
+        let mut known = self.messages.find(&key);
+        if let Some(place) = known.filter(|place| self.messages.at(*place).is_some_and(gone)) {
+            self.let_go(place);
+            known = None;
+        }
         let place = known.unwrap_or_else(|| {
-            let mut message = Message::default();
-            if let Some(known) = self.deliveries.get(&key) {
-                for delivery in known.all() {
-                    message.delivered(*delivery, ruleset, |_| ());
-                }
-            }
+            let mut message = Message::of(self.deliveries.remove(&key, self.newest));
             for (_, signal) in self.early.get(&key).into_iter().flatten() {
                 message.signal(signal, ruleset, |_| ());
             }
@@ -338,11 +293,18 @@ impl Live {
         while self.messages.len() > self.most || self.ends.front().is_some_and(|(end, _)| past(*end)) {
             let Some((end, place)) = self.ends.pop_front() else { break };
             if self.messages.at(place).is_some_and(|held| held.noted == end) {
-                self.messages.remove(place);
+                self.let_go(place);
                 if end >= now {
                     metrics::CROWDED_OUT.inc();
                 }
             }
+        }
+    }
+
+    /// Lets a message go; what is known of its deliveries stays for as long as it may count.
+    fn let_go(&mut self, place: Place) {
+        if let Some(held) = self.messages.remove(place) {
+            self.deliveries.put(held.key, held.message.into_deliveries(), self.newest, self.most);
         }
     }
 }

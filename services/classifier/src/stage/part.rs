@@ -1,9 +1,10 @@
 //! What the stage knows of one partition: its live messages, and how far back a restart would have to read.
 
-use super::live::{DELIVERIES_BACK_MS, Live, SAID_BACK_MS, Said};
+use super::live::{Live, SAID_BACK_MS, Said};
 use super::revise::{LastSaid, Watch};
 use super::route::Output;
 use super::trail::Trail;
+use super::waiting::DELIVERIES_BACK_MS;
 use crate::in_force::InForce;
 use engagement::{DeliveryEvent, Signal};
 use std::time::Instant;
