@@ -44,6 +44,7 @@ pub use neighbours::{NEIGHBOURS_HOLD_MS, Neighbours, Taken, neighbours};
 pub use rules::{RULES, Rule};
 pub use ruleset::{BUILTIN_FILES, Judgement, Ruleset};
 pub use signatures::{
-    Cause, Certainty, Endpoints, Family, PatternKind, Signature, SignatureError, SignatureFile,
+    Cause, Certainty, Endpoints, Family, FileContents, MOST_PATTERN_BYTES, PatternKind, Signature,
+    SignatureError, SignatureFile,
 };
 pub use window::{Identified, Marks, Seen, WINDOW_RULES, WindowRule};

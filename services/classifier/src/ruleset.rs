@@ -10,7 +10,7 @@ use crate::matched::Matched;
 use crate::neighbours;
 use crate::policy::{self, Policy};
 use crate::rules::{RULES, findings};
-use crate::signatures::{SignatureError, SignatureFile, Signatures};
+use crate::signatures::{self, FileContents, SignatureError, SignatureFile, Signatures};
 use crate::window::{Marks, Seen, WINDOW_RULES};
 use aws_lc_rs::digest;
 use engagement::{Classified, Hit, Traits, Verdict, sources};
@@ -119,10 +119,28 @@ impl Ruleset {
         Self::load(files, Data::shipped())
     }
 
+    /// The ruleset over an operator's own signature files, these data sets, and the signature files that the program ships
+    /// with: one of the same name as a shipped file takes its place, the others add to them in their order. No two may have
+    /// the same name.
+    ///
+    /// # Errors
+    /// [`SignatureError`] names the file, the line and what is wrong there; of two files with the same pattern the
+    /// operator's.
+    pub fn with_own(own: &[SignatureFile<'_>], data: Data) -> Result<Self, SignatureError> {
+        let files = signatures::over(BUILTIN_FILES, own);
+        Self::load(&files, data).map_err(|error| signatures::blame(error, own))
+    }
+
     fn load(files: &[SignatureFile<'_>], data: Data) -> Result<Self, SignatureError> {
         let version = version(files, &data);
         let signatures = Signatures::load(files, &data)?;
         Ok(Self { signatures, data, policy: Policy::builtin(), learned: Learned::default(), version })
+    }
+
+    /// What its signature files hold, in the order in which they are read.
+    #[must_use]
+    pub fn files(&self) -> &[FileContents] {
+        self.signatures.files()
     }
 
     /// The data sets behind it.

@@ -6,8 +6,10 @@
 mod agents;
 mod file;
 mod networks;
+mod own;
 
-pub use file::{Cause, SignatureError};
+pub use file::{Cause, FileContents, MOST_PATTERN_BYTES, SignatureError};
+pub(crate) use own::{blame, over};
 
 use crate::data::Data;
 use agents::Agents;
@@ -19,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A signature file: its name for error messages, and its text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureFile<'a> {
     /// The name, such as `barracuda.toml`.
     pub name: &'a str,
@@ -170,20 +172,25 @@ pub(crate) struct Signatures {
     entries: Vec<Signature>,
     agents: Agents,
     networks: Networks,
+    files: Vec<FileContents>,
 }
 
 impl Signatures {
     /// Reads all files; the lists that they name are among the data sets, or not at hand.
     pub(crate) fn load(files: &[SignatureFile<'_>], data: &Data) -> Result<Self, SignatureError> {
-        let mut entries = Vec::new();
-        let mut agents = agents::Builder::default();
-        let mut networks = networks::Builder::default();
+        let mut reader = file::Reader::new(data);
         for file in files {
-            file::read(*file, &mut entries, &mut agents, &mut networks, data)?;
+            reader.read(*file)?;
         }
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { number, entries, agents: agents.build()?, networks: networks.build() })
+        let file::Reader { entries, agents, networks, files, .. } = reader;
+        Ok(Self { number, entries, agents: agents.build()?, networks: networks.build(), files })
+    }
+
+    /// What each file holds, in their order.
+    pub(crate) fn files(&self) -> &[FileContents] {
+        &self.files
     }
 
     /// What tells these signatures from others in this process.

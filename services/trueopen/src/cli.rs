@@ -75,7 +75,8 @@ pub(crate) enum Command {
         /// The file; `-` reads standard input
         file: PathBuf,
     },
-    /// The networks that their owners publish: what is in use, and how old it is
+    /// What is known of vendors: the signature files and the networks that their owners publish, what is in use, and how old
+    /// it is
     #[command(subcommand)]
     Signatures(SignaturesCommand),
     /// Hand what mail servers write to the API as delivery events: logs of Postfix, KumoMTA and PowerMTA, bounce and complaint

@@ -3,6 +3,7 @@
 mod database;
 mod grafana;
 mod offline;
+mod signature_files;
 mod signatures;
 
 pub(crate) use database::{account, key, migrate, settings};

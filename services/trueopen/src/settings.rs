@@ -263,9 +263,10 @@ impl Settings {
         self.classifier.learned_file.clone().unwrap_or_else(|| self.data_dir.join("learned.toml"))
     }
 
-    /// What judges: the rules and signatures that the program ships with, and what was learned.
+    /// What judges: the rules and signatures that the program ships with, the operator's own signatures, and what was
+    /// learned.
     pub(crate) fn ruleset(&self) -> Result<Ruleset, SettingsError> {
-        let known = Ruleset::with(crate::signatures::data(self)?);
+        let known = crate::signatures::own::ruleset(self)?;
         let file = self.learned_file();
         let wrong = |reason: String| SettingsError::Value { name: "classifier.learned_file", reason };
         match std::fs::read_to_string(&file) {

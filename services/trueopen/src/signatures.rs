@@ -1,4 +1,5 @@
-//! The networks that owners publish: where they lie on disk, how they are refreshed, and the ruleset made with them.
+//! The networks that owners publish and the operator's own signature files: where they lie on disk, how they are refreshed,
+//! and the ruleset made with them.
 //!
 //! What the program ships with comes first, then what lies in `signatures` under the data directory, then the files that
 //! the settings name. Nothing here needs the internet: what can't be had is left as it is, and the last good one stays.
@@ -6,6 +7,7 @@
 mod fetch;
 mod files;
 mod folder;
+pub(crate) mod own;
 mod refresh;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,10 @@ use tracing::warn;
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SignatureSettings {
+    /// The folder of the operator's own signature files, `*.toml`: one that is named like a file that the program ships with
+    /// takes its place, the others add; `signatures` in the data directory if not set. A file with an error stops the
+    /// start with its line; while the program runs, the ruleset in force stays.
+    pub(crate) folder: Option<PathBuf>,
     /// The database of autonomous systems: a `.mmdb` such as GeoLite2-ASN, a `.csv` of first address, last address, number
     /// and name, or what `trueopen signatures update` wrote (`.ranges`). If not set, the one in the data directory, or else
     /// where `services/classifier/fetch-asn.sh` puts it.

@@ -9,6 +9,22 @@ use ipnetwork::IpNetwork;
 use serde::Deserialize;
 use toml::Spanned;
 
+/// The most bytes of all agent patterns together; the shipped ones have 1,600. Each takes up to a kilobyte in the automaton.
+pub const MOST_PATTERN_BYTES: usize = 128 << 10;
+
+/// What a signature file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileContents {
+    /// The file's name.
+    pub name: String,
+    /// How many agent patterns.
+    pub patterns: usize,
+    /// How many ranges, lists and autonomous systems.
+    pub networks: usize,
+    /// The newest date of an entry, such as `2026-11` or `2026-11-21`; none where there is no entry.
+    pub newest: Option<String>,
+}
+
 /// A signature file that was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{file}:{line}: {cause}")]
@@ -54,9 +70,18 @@ pub enum Cause {
     /// A pattern without text, which would match everything.
     #[error("an empty pattern matches everything")]
     EmptyPattern,
-    /// The same pattern was given before.
-    #[error("pattern \"{0}\" was given before")]
-    Repeated(String),
+    /// The same pattern stands elsewhere, for the same endpoints.
+    #[error("pattern \"{pattern}\" is in {file}:{line} already{}", advice(.file, *.shipped))]
+    Repeated {
+        /// The pattern.
+        pattern: String,
+        /// The file that has it.
+        file: String,
+        /// Its line there, from 1.
+        line: usize,
+        /// Whether the program ships with that file, and the refused one is an operator's.
+        shipped: bool,
+    },
     /// No public reference.
     #[error("the source is empty: name the public reference")]
     NoReference,
@@ -66,6 +91,9 @@ pub enum Cause {
     /// More entries than can be numbered.
     #[error("more than 65,535 entries in all files")]
     TooMany,
+    /// More patterns than the automaton has room for.
+    #[error("the patterns of all files are longer than {MOST_PATTERN_BYTES} bytes together")]
+    LongPatterns,
     /// The patterns don't fit one automaton.
     #[error("the patterns can't be built: {0}")]
     Patterns(String),
@@ -123,91 +151,178 @@ struct NetworkEntry {
     date: Spanned<String>,
 }
 
-/// Reads one file into the shared structures.
-pub(super) fn read(
-    file: SignatureFile<'_>,
-    entries: &mut Vec<Signature>,
-    agents: &mut agents::Builder,
-    networks: &mut networks::Builder,
-    data: &Data,
-) -> Result<(), SignatureError> {
-    let refuse =
-        |offset: usize, cause: Cause| SignatureError::new(file.name, line_of(file.text, offset), cause);
-    let content: File = toml::from_str(file.text).map_err(|error| {
-        refuse(error.span().map_or(0, |span| span.start), Cause::Shape(error.message().to_owned()))
-    })?;
+/// Collects what the files hold, one after the other.
+pub(super) struct Reader<'a> {
+    data: &'a Data,
+    pub(super) entries: Vec<Signature>,
+    pub(super) agents: agents::Builder,
+    pub(super) networks: networks::Builder,
+    pub(super) files: Vec<FileContents>,
+    /// Where each entry stands: the place of its file, and the line.
+    places: Vec<(usize, usize)>,
+    pattern_bytes: usize,
+}
 
-    for entry in content.agents {
+impl<'a> Reader<'a> {
+    pub(super) fn new(data: &'a Data) -> Self {
+        Self {
+            data,
+            entries: Vec::new(),
+            agents: agents::Builder::default(),
+            networks: networks::Builder::default(),
+            files: Vec::new(),
+            places: Vec::new(),
+            pattern_bytes: 0,
+        }
+    }
+
+    /// Reads one file into the shared structures.
+    pub(super) fn read(&mut self, file: SignatureFile<'_>) -> Result<(), SignatureError> {
+        let ends: Vec<usize> = file.text.match_indices('\n').map(|(at, _)| at).collect();
+        let line = |offset| ends.partition_point(|end| *end < offset) + 1;
+        let refuse = |(offset, cause)| SignatureError::new(file.name, line(offset), cause);
+        let content: File = toml::from_str(file.text).map_err(|error| {
+            refuse((error.span().map_or(0, |span| span.start), Cause::Shape(error.message().to_owned())))
+        })?;
+        self.files.push(FileContents {
+            name: file.name.to_owned(),
+            patterns: content.agents.iter().map(|entry| entry.get_ref().patterns.len()).sum(),
+            networks: content.networks.iter().map(|entry| entry.get_ref().count()).sum(),
+            newest: content.newest(),
+        });
+        for entry in content.agents {
+            self.agents_of(entry, line).map_err(refuse)?;
+        }
+        for entry in content.networks {
+            self.networks_of(entry, line).map_err(refuse)?;
+        }
+        Ok(())
+    }
+
+    fn agents_of(
+        &mut self,
+        entry: Spanned<AgentEntry>,
+        line: impl Fn(usize) -> usize,
+    ) -> Result<(), (usize, Cause)> {
         let start = entry.span().start;
         let entry = entry.into_inner();
-        check_reference(&entry.source, &entry.date).map_err(|(at, cause)| refuse(at, cause))?;
+        check_reference(&entry.source, &entry.date)?;
         if entry.patterns.is_empty() {
-            return Err(refuse(start, Cause::Empty));
+            return Err((start, Cause::Empty));
         }
-        let who = check_who(&entry.who, entry.family).map_err(|(at, cause)| refuse(at, cause))?;
+        let who = check_who(&entry.who, entry.family)?;
         // One signature a pattern, so that the evidence says what stood in the agent.
         for pattern in entry.patterns {
             let (at, text) = (pattern.span().start, pattern.into_inner());
             if text.is_empty() {
-                return Err(refuse(at, Cause::EmptyPattern));
+                return Err((at, Cause::EmptyPattern));
             }
-            let index = next_index(entries).ok_or_else(|| refuse(at, Cause::TooMany))?;
-            if !agents.add(entry.kind, &text, entry.endpoints, index) {
-                return Err(refuse(at, Cause::Repeated(text)));
+            self.pattern_bytes += text.len();
+            if self.pattern_bytes > MOST_PATTERN_BYTES {
+                return Err((at, Cause::LongPatterns));
             }
-            entries.push(Signature {
+            let index = self.next_index().ok_or((at, Cause::TooMany))?;
+            let shows = shows(entry.kind, &text);
+            if !self.agents.add(entry.kind, &text, entry.endpoints, index) {
+                return Err((at, self.repeated(text, &shows, entry.endpoints)));
+            }
+            let signature = Signature {
                 family: entry.family,
                 who,
                 endpoints: entry.endpoints,
                 certainty: entry.certainty,
                 client: entry.client.clone(),
-                shows: shows(entry.kind, &text),
-            });
+                shows,
+            };
+            self.push(signature, line(at));
         }
+        Ok(())
     }
 
-    for entry in content.networks {
+    fn networks_of(
+        &mut self,
+        entry: Spanned<NetworkEntry>,
+        line: impl Fn(usize) -> usize,
+    ) -> Result<(), (usize, Cause)> {
         let start = entry.span().start;
         let entry = entry.into_inner();
-        check_reference(&entry.source, &entry.date).map_err(|(at, cause)| refuse(at, cause))?;
-        if entry.ranges.is_empty() && entry.asns.is_empty() && entry.list.is_none() {
-            return Err(refuse(start, Cause::Empty));
+        check_reference(&entry.source, &entry.date)?;
+        if entry.count() == 0 {
+            return Err((start, Cause::Empty));
         }
-        let list =
-            entry.list.as_ref().map(check_list).transpose().map_err(|(at, cause)| refuse(at, cause))?;
-        let who = check_who(&entry.who, entry.family).map_err(|(at, cause)| refuse(at, cause))?;
-        let index = next_index(entries).ok_or_else(|| refuse(start, Cause::TooMany))?;
-        let published = list.and_then(|name| data.get(name));
+        let list = entry.list.as_ref().map(check_list).transpose()?;
+        let who = check_who(&entry.who, entry.family)?;
+        let index = self.next_index().ok_or((start, Cause::TooMany))?;
+        let published = list.and_then(|name| self.data.get(name));
         if let Some(published) = published {
-            networks.add_all(published.ranges(), index);
+            self.networks.add_all(published.ranges(), index);
         }
         for range in entry.ranges {
             let at = range.span().start;
-            let range = check_range(range.get_ref()).map_err(|cause| refuse(at, cause))?;
+            let range = check_range(range.get_ref()).map_err(|cause| (at, cause))?;
             if published.is_none() {
-                networks.add_range(range, index);
+                self.networks.add_range(range, index);
             }
         }
         for asn in entry.asns {
             if *asn.get_ref() == 0 {
-                return Err(refuse(asn.span().start, Cause::BadSystem(0)));
+                return Err((asn.span().start, Cause::BadSystem(0)));
             }
-            networks.add_system(*asn.get_ref(), index);
+            self.networks.add_system(*asn.get_ref(), index);
         }
-        entries.push(Signature {
+        let signature = Signature {
             family: entry.family,
             who,
             endpoints: entry.endpoints,
             certainty: entry.certainty,
             client: None,
             shows: format!("address in {}", entry.title),
-        });
+        };
+        self.push(signature, line(start));
+        Ok(())
     }
-    Ok(())
+
+    fn next_index(&self) -> Option<u16> {
+        u16::try_from(self.entries.len()).ok()
+    }
+
+    fn push(&mut self, signature: Signature, line: usize) {
+        self.entries.push(signature);
+        self.places.push((self.files.len() - 1, line));
+    }
+
+    /// Where a pattern that was refused as a repeat stands: an entry shows its kind and text.
+    fn repeated(&self, pattern: String, shows: &str, endpoints: Endpoints) -> Cause {
+        let same = |entry: &Signature| entry.shows == shows && entry.endpoints.overlap(endpoints);
+        let (file, line) =
+            self.entries.iter().position(same).map(|place| self.places[place]).unwrap_or_default();
+        Cause::Repeated { pattern, file: self.files[file].name.clone(), line, shipped: false }
+    }
 }
 
-fn next_index(entries: &[Signature]) -> Option<u16> {
-    u16::try_from(entries.len()).ok()
+impl File {
+    fn newest(&self) -> Option<String> {
+        let agents = self.agents.iter().map(|entry| entry.get_ref().date.get_ref());
+        agents.chain(self.networks.iter().map(|entry| entry.get_ref().date.get_ref())).max().cloned()
+    }
+}
+
+impl NetworkEntry {
+    /// How many ranges, lists and autonomous systems it names.
+    fn count(&self) -> usize {
+        self.ranges.len() + self.asns.len() + usize::from(self.list.is_some())
+    }
+}
+
+/// What an operator can do about a pattern that another file has.
+fn advice(file: &str, shipped: bool) -> String {
+    if shipped {
+        format!(
+            ", which the program ships with: leave it out, or replace that file whole by one of your own named {file}"
+        )
+    } else {
+        String::new()
+    }
 }
 
 fn shows(kind: PatternKind, text: &str) -> String {
@@ -271,8 +386,4 @@ fn check_range(text: &str) -> Result<IpNetwork, Cause> {
         return Err(Cause::WideRange(text.to_owned()));
     }
     Ok(range)
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -11,6 +11,7 @@ mod known_agents;
 mod learned;
 mod neighbours;
 mod over_time;
+mod own_files;
 mod partitions;
 mod properties;
 mod request;

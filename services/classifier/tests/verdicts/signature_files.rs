@@ -37,6 +37,10 @@ fn refused(from: &str, to: &str) -> SignatureError {
     load(&GOOD.replacen(from, to, 1)).unwrap_err()
 }
 
+fn repeated(pattern: &str, file: &str, line: usize, shipped: bool) -> Cause {
+    Cause::Repeated { pattern: pattern.into(), file: file.into(), line, shipped }
+}
+
 #[test]
 fn a_good_file_is_matched_at_its_endpoint() {
     let ruleset = load(GOOD).unwrap();
@@ -56,7 +60,7 @@ fn an_error_is_refused_with_its_line() {
         ("\"sophos\"", "\"chrome\"", 5, Cause::WrongActor("chrome".into())),
         ("\"Example Scanner/\"", "\"\"", 7, Cause::EmptyPattern),
         ("[\"Example Scanner/\"]", "[]", 3, Cause::Empty),
-        ("\"Example Scanner/\"", "\"a\",\n  \"a\"", 8, Cause::Repeated("a".into())),
+        ("\"Example Scanner/\"", "\"a\",\n  \"a\"", 8, repeated("a", "example.toml", 7, false)),
         ("192.0.2.0/24", "192.0.2.0/33", 18, Cause::BadRange("192.0.2.0/33".into())),
         ("192.0.2.0/24", "192.0.2.0", 18, Cause::BadRange("192.0.2.0".into())),
         ("192.0.2.0/24", "192.0.2.1/24", 18, Cause::LooseRange("192.0.2.1/24".into())),

@@ -62,11 +62,23 @@ impl DeadLetterFilter {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SignaturesCommand {
-    /// List the data sets with date, age, rows, source and licence
+    /// List the data sets with date, age, rows, source and licence, and the signature files with date and entries
     List,
+    /// Check signature files of your own as they would be read beside those that are in place; needs no server
+    Check(SignaturesCheckArgs),
     /// Take new data sets into use. One that is damaged, or has lost more than half of its rows, is refused, and the last
     /// good one stays
     Update(SignaturesUpdateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignaturesCheckArgs {
+    /// The files, named as they shall be named in place
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Put them in place if none is refused: a running system takes them into use within seconds
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
-//! `trueopen signatures`: the data sets that are in use, and their refreshing.
+//! `trueopen signatures`: the data sets and signature files that are in use, and their refreshing.
 
+use super::signature_files;
 use crate::cli::{SignaturesCommand, SignaturesUpdateArgs};
 use crate::settings::Settings;
 use crate::signatures::{self, Folder, Given};
@@ -12,11 +13,12 @@ use std::time::SystemTime;
 pub(crate) async fn signatures(settings: &Settings, command: SignaturesCommand) -> Result<(), Failure> {
     match command {
         SignaturesCommand::List => list(settings),
+        SignaturesCommand::Check(args) => signature_files::check(settings, &args),
         SignaturesCommand::Update(args) => update(settings, &args).await,
     }
 }
 
-/// One line a data set: name, date and age, rows, where from, licence.
+/// One line a data set (name, date and age, rows, where from, licence), then one a signature file.
 fn list(settings: &Settings) -> Result<(), Failure> {
     let data = signatures::data(settings)?;
     let now = Timestamp::from_clock(SystemTime::now());
@@ -47,7 +49,10 @@ fn list(settings: &Settings) -> Result<(), Failure> {
         };
         output::line(&line);
     }
-    output::line(&format!("ruleset {}", settings.ruleset()?.version()));
+    let ruleset = settings.ruleset()?;
+    output::line("");
+    signature_files::list(settings, &ruleset)?;
+    output::line(&format!("ruleset {}", ruleset.version()));
     Ok(())
 }
 

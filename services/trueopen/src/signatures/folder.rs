@@ -12,7 +12,7 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
-/// Why an installed data set can't be read or written.
+/// Why an installed file can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
     #[error("{path}: {error}")]
@@ -57,27 +57,36 @@ impl Folder {
         }
     }
 
-    /// Puts a data set in place of the one that is there: the file is whole before it has its name.
+    /// Puts a data set in place of the one that is there.
     pub(crate) fn install(&self, set: &DataSet) -> Result<(), FolderError> {
-        fs::create_dir_all(&self.path).map_err(|error| disk(&self.path, error))?;
-        let path = self.file(set.about().name);
-        let fresh = path.with_extension(format!("new.{}", std::process::id()));
-        let write = || {
-            let mut file = File::create(&fresh)?;
-            file.write_all(&set.to_bytes())?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&fresh);
-            disk(&path, error)
-        })
+        put(&self.path, &file_name(set.about().name), &set.to_bytes())
     }
 
     fn file(&self, name: Name) -> PathBuf {
-        self.path.join(format!("{name}.ranges"))
+        self.path.join(file_name(name))
     }
+}
+
+fn file_name(name: Name) -> String {
+    format!("{name}.ranges")
+}
+
+/// Puts a file into a folder, in place of the one that is there: it is whole before it has its name.
+pub(super) fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    fs::create_dir_all(folder).map_err(|error| disk(folder, error))?;
+    let path = folder.join(name);
+    let fresh = path.with_extension(format!("new.{}", std::process::id()));
+    let write = || {
+        let mut file = File::create(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&fresh);
+        disk(&path, error)
+    })
 }
 
 fn disk(path: &Path, error: io::Error) -> FolderError {

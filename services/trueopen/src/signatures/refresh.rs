@@ -1,6 +1,7 @@
-//! Keeping data sets fresh while stages run: fetched on a schedule where that is wanted, taken into use when they change.
+//! Keeping data sets and signature files fresh while stages run: data sets are fetched on a schedule where that is wanted,
+//! and all are taken into use when they change.
 
-use super::{Bounds, Folder, SignatureSettings, age_ms, fetch, install, today};
+use super::{Bounds, Folder, SignatureSettings, age_ms, fetch, install, own, today};
 use crate::Failure;
 use crate::metrics;
 use crate::settings::Settings;
@@ -145,6 +146,8 @@ async fn take(settings: &Settings, rules: &InForce) {
 fn mark(settings: &Settings) -> Mark {
     let mut paths = Folder::of(settings).files();
     paths.push(settings.learned_file());
+    // A folder that can't be read is without files here; making the ruleset says so.
+    paths.extend(own::paths(settings).unwrap_or_default());
     paths.extend(settings.signatures.asn.clone());
     paths.extend(settings.signatures.country.clone());
     let look = |path: PathBuf| {
