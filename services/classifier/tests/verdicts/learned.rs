@@ -38,6 +38,7 @@ fn click_after(ruleset: &Ruleset, domain: &str, after: i64, kind: Kind) -> Judge
     ruleset.judge(&Facts {
         delivered_at: Some(delivered),
         recipient_domain: Some(domain),
+        ip: Some("198.51.100.20".parse().unwrap()),
         ua: CHROME,
         ..Facts::of(kind, delivered.plus_millis(after))
     })

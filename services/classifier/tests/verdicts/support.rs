@@ -35,12 +35,19 @@ pub(crate) fn click(ua: &str) -> Hit {
 
 pub(crate) fn of(kind: Kind, ua: &str) -> Hit {
     let headers = BTreeMap::new();
-    Hit { kind, ua: ua.to_owned(), ip: None, asn: None, method: "GET", headers, trailing: None }
+    // An address of which nothing is known, as most readers' are.
+    let ip = Some("198.51.100.20".to_owned());
+    Hit { kind, ua: ua.to_owned(), ip, asn: None, method: "GET", headers, trailing: None }
 }
 
 impl Hit {
     pub(crate) fn ip(mut self, ip: &str) -> Self {
         self.ip = Some(ip.to_owned());
+        self
+    }
+
+    pub(crate) fn without_address(mut self) -> Self {
+        self.ip = None;
         self
     }
 
