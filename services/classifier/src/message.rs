@@ -11,7 +11,9 @@ use crate::facts::Facts;
 use crate::ruleset::{Judgement, Ruleset};
 use crate::window::{Identified, Marks, Placed, Said, Seen, Told, Window};
 use engagement::{Signal, Verdict};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use hashbrown::DefaultHashBuilder;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::LazyLock;
 
 pub(crate) use deliveries::Deliveries;
 pub use deliveries::Delivery;
@@ -24,6 +26,11 @@ pub const DELIVERY_COUNTS_MS: i64 = 3_600_000;
 pub trait Kept: Identified {
     /// The hit as rules see it. Whatever `seen` holds is not kept twice.
     fn facts<'a>(&'a self, seen: &Seen) -> Facts<'a>;
+
+    /// The number of its agent, where nothing else of it is asked for; `seen` is without it.
+    fn agent_number(&self, seen: &Seen) -> u64 {
+        self.facts(seen).agent_number()
+    }
 }
 
 /// A verdict that is new: the first on a hit, or a correction.
@@ -194,9 +201,12 @@ impl<T: Kept> Message<T> {
     }
 }
 
+/// Of one seed for this process: what is hashed is never written.
+static HASHERS: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+
 /// What was said, as a number that differs when the verdict or the client does; the revision is left out.
 fn hash(client: &str, verdict: &Verdict) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = HASHERS.build_hasher();
     (client, verdict.actor, &verdict.source, verdict.confidence.to_bits(), &verdict.ruleset)
         .hash(&mut hasher);
     for reason in &verdict.reasons {

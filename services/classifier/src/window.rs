@@ -16,6 +16,7 @@ mod told;
 use crate::message::Kept;
 use crate::policy::Policy;
 use crowd::Crowd;
+use engagement::Kind;
 use engagement::neighbour::Fact;
 use folded::Folded;
 use smallvec::SmallVec;
@@ -31,6 +32,8 @@ pub(crate) use told::Told;
 pub(crate) struct Around<'a> {
     hits: &'a [Seen],
     at: usize,
+    /// Whether the trap link is among what was asked for.
+    trap: bool,
     policy: &'a Policy,
     crowds: &'a [Crowd],
     told: &'a Told,
@@ -102,7 +105,7 @@ impl<T: Kept> Held<T> {
     /// What rules see of it.
     pub(crate) fn seen(&self) -> Seen {
         let seen = self.seen.without_agent();
-        Seen { agent: self.kept.facts(&seen).agent_number(), ..seen }
+        Seen { agent: self.kept.agent_number(&seen), ..seen }
     }
 }
 
@@ -185,8 +188,10 @@ impl<T: Kept> Window<T> {
         }
         let seen: SmallVec<[Seen; 4]> = self.hits.iter().map(Held::seen).collect();
         let crowds = Crowd::all(&seen, policy);
+        let trap = seen.iter().any(|seen| seen.kind == Kind::Trap);
         for (at, held) in self.hits.iter_mut().enumerate() {
-            let around = Around { hits: &seen, at, policy, crowds: &crowds, told, folded: &self.folded };
+            let around =
+                Around { hits: &seen, at, trap, policy, crowds: &crowds, told, folded: &self.folded };
             let marks = around.marks();
             if marks != held.marks {
                 held.marks = marks;

@@ -185,6 +185,10 @@ impl Kept for KeptHit {
             ..Facts::of(seen.kind, seen.received_at)
         }
     }
+
+    fn agent_number(&self, _seen: &Seen) -> u64 {
+        self.agent.number()
+    }
 }
 
 impl About {

@@ -132,8 +132,8 @@ impl Live {
         // Its neighbours may have been let go of already.
         let late = self.newest.saturating_sub(hit.received_at.millis()) > HOLD_MS
             && self.messages.get(&key).is_none_or(|held| held.until < self.newest);
-        self.touch(key, hit.received_at, &ruleset);
-        let Some(held) = self.messages.get_mut(&key) else { return };
+        let place = self.touch(key, hit.received_at, &ruleset);
+        let Some(held) = self.messages.at_mut(place) else { return };
         let agent = self.keeper.agent(&hit.request.ua, &ruleset);
         let seen = ruleset.see(&Facts { agent: Some(&agent), ..Facts::from(hit) });
         seen_by(&seen);
@@ -258,7 +258,8 @@ impl Live {
     }
 
     /// Notes that a message was heard of, and lets go of those that were not for long.
-    fn touch(&mut self, key: Key, at: Timestamp, ruleset: &Ruleset) {
+    /// It is at this place then, unless there is no room even for one.
+    fn touch(&mut self, key: Key, at: Timestamp, ruleset: &Ruleset) -> Place {
         let at = at.millis();
         self.newest = self.newest.max(at);
         self.restored = self.restored.map(|so_far| so_far.max(at));
@@ -299,6 +300,7 @@ impl Live {
                 }
             }
         }
+        place
     }
 
     /// Lets a message go; what is known of its deliveries stays for as long as it may count.

@@ -15,7 +15,7 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
         return 0;
     }
     let mut near = around.others(around.policy.trap_client_ms());
-    u8::from(near.any(|seen| seen.kind == Kind::Trap && seen.same_client(own)))
+    u8::from(around.trap && near.any(|seen| seen.kind == Kind::Trap && seen.same_client(own)))
 }
 
 pub(super) fn say(_level: u8, _doubted: bool) -> Option<Finding<'static>> {

@@ -16,7 +16,7 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
     }
     let mut near = around.others(around.policy.trap_neighbour_ms());
     u8::from(
-        near.any(|seen| seen.kind == Kind::Trap && !seen.same_client(own))
+        (around.trap && near.any(|seen| seen.kind == Kind::Trap && !seen.same_client(own)))
             || around.folded.trapped(own.received_at, around.policy.trap_neighbour_ms()),
     )
 }
