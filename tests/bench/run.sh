@@ -27,6 +27,9 @@ cargo build --release --locked -q -p trueopen
 cargo build --release --locked -q -p classifier --example verdicts
 cargo build --release --locked -q -p journal --example bench
 library=$(services/embedded/fetch.sh)
+# As `make up` has it.
+ASN=$(services/classifier/fetch-asn.sh target/release/trueopen)
+export ASN
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' 2>/dev/null || echo $((20000 + RANDOM % 20000)); }
 ready() { # url
@@ -91,5 +94,7 @@ echo; echo "the same with a million messages' windows open:"
 taskset -c 0 cargo run --release --locked -q -p classifier --example windows
 echo; echo "and with one hit each:"
 HITS=1 taskset -c 0 cargo run --release --locked -q -p classifier --example windows
+echo; echo "and with a delivery event for each message:"
+DELIVERED=1 taskset -c 0 cargo run --release --locked -q -p classifier --example windows
 echo; echo "journal:"
 cargo run --release --locked -q -p journal --example bench

@@ -1,11 +1,12 @@
 //! Verdicts a second beside a bare woothee parse of the same agents. Within each round the two take turns every few
-//! milliseconds, so that the machine's moods hit both alike. `cargo run --release -p classifier --example verdicts` takes about eight seconds.
+//! milliseconds, so that the machine's moods hit both alike. `cargo run --release -p classifier --example verdicts` takes about eight seconds;
+//! `ASN` names a compiled database of autonomous systems.
 
 #![allow(clippy::print_stdout)] // printing is what it is for
 
 mod measured;
 
-use classifier::{Facts, Ruleset};
+use classifier::Facts;
 use engagement::{Kind, Timestamp};
 use measured::AGENTS;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ fn show(what: &str, unit: &str, spread: &Spread) {
 }
 
 fn main() {
-    let ruleset = Ruleset::builtin();
+    let ruleset = measured::ruleset();
     let received = Timestamp::from_clock(std::time::SystemTime::now());
     let headers: BTreeMap<String, String> =
         [("accept".to_owned(), "image/*".to_owned()), ("accept-language".to_owned(), "de".to_owned())].into();

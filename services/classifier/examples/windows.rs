@@ -1,5 +1,6 @@
 //! A million messages' windows live: verdicts a second on one core beside a bare woothee parse of the same agents, and
-//! memory for each live message. `cargo run --release -p classifier --example windows`; `MESSAGES` changes how many,
+//! memory for each live message. `cargo run --release -p classifier --example windows`; `ASN` names a
+//! compiled database of autonomous systems, `MESSAGES` changes how many,
 //! `HITS` how many hits each has in the mean, each some minutes behind the one before, and with `DELIVERED=1` a delivery event
 //! goes before each message's first hit.
 //!
@@ -13,7 +14,6 @@
 
 mod measured;
 
-use classifier::Ruleset;
 use classifier::stage::Windows;
 use engagement::{AccountNumber, DeliveryEvent, Hit, Kind, Request, Timestamp, to_wire};
 use measured::AGENTS;
@@ -232,7 +232,7 @@ fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
 
 fn main() {
     let (messages, mean): (u64, f64) = (setting("MESSAGES", 1_000_000), setting("HITS", 2.1));
-    let ruleset = Arc::new(Ruleset::builtin());
+    let ruleset = Arc::new(measured::ruleset());
     let version = ruleset.version().to_owned();
     let mut windows = Windows::new(ruleset, usize::try_from(messages).unwrap_or(usize::MAX) * 2);
     let real = Spread::Real;

@@ -1,11 +1,12 @@
 //! An agent, and what can be read off it alone: the same for every hit that shows it.
 
 use crate::client;
+use crate::hash::hasher;
 use crate::rules::{Impossible, Old};
 use crate::signatures::Signatures;
 use crate::words::Words;
 use smallvec::SmallVec;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use woothee::parser::Parser;
 
@@ -69,7 +70,7 @@ impl Agent {
 
     /// A number that is the same for the same text within one process.
     pub(crate) fn number_of(text: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = hasher();
         text.hash(&mut hasher);
         hasher.finish()
     }

@@ -17,6 +17,7 @@ mod explain;
 mod facts;
 mod file;
 mod finding;
+mod hash;
 mod in_force;
 pub mod learned;
 mod matched;

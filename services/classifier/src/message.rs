@@ -8,12 +8,11 @@
 mod deliveries;
 
 use crate::facts::Facts;
+use crate::hash::hasher;
 use crate::ruleset::{Judgement, Ruleset};
 use crate::window::{Identified, Marks, Placed, Said, Seen, Told, Window};
 use engagement::{Signal, Verdict};
-use hashbrown::DefaultHashBuilder;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-use std::sync::LazyLock;
+use std::hash::{Hash as _, Hasher as _};
 
 pub(crate) use deliveries::Deliveries;
 pub use deliveries::Delivery;
@@ -201,12 +200,9 @@ impl<T: Kept> Message<T> {
     }
 }
 
-/// Of one seed for this process: what is hashed is never written.
-static HASHERS: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
-
 /// What was said, as a number that differs when the verdict or the client does; the revision is left out.
 fn hash(client: &str, verdict: &Verdict) -> u64 {
-    let mut hasher = HASHERS.build_hasher();
+    let mut hasher = hasher();
     (client, verdict.actor, &verdict.source, verdict.confidence.to_bits(), &verdict.ruleset)
         .hash(&mut hasher);
     for reason in &verdict.reasons {

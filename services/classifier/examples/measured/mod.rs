@@ -1,5 +1,22 @@
 //! What the measurements share.
 
+use classifier::Ruleset;
+use classifier::data::{Data, DataSet};
+use std::sync::Arc;
+
+/// The ruleset as `make up` has it: with the database of autonomous systems that `ASN` names, compiled; without, if nothing
+/// is named.
+pub(crate) fn ruleset() -> Ruleset {
+    let mut data = Data::shipped();
+    if let Some(path) = std::env::var_os("ASN") {
+        let bytes = std::fs::read(&path).expect("the file that ASN names");
+        let set = DataSet::from_bytes(&bytes).expect("a compiled data set");
+        println!("with {} rows of {}", set.about().rows, set.about().name);
+        data.put(Arc::new(set));
+    }
+    Ruleset::with(data)
+}
+
 /// The program's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -6,13 +6,14 @@
 //! those the earlier verdict's findings count as well.
 
 use crate::facts::Facts;
+use crate::hash::hasher;
 use crate::neighbours::{Neighbours, address_of, neighbours};
 use crate::policy::Policy;
 use crate::ruleset::Ruleset;
 use crate::window::told_by;
 use engagement::neighbour::{Fact, Hashed, Signal};
 use engagement::{Hit, Timestamp, Verdict};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 
 /// So many hits at most are held to be compared with, about 200 bytes each; those touched longest ago leave, and in the order of
 /// time that is behind their reach unless so many come within it.
@@ -174,7 +175,7 @@ fn highest_alone(found: &mut Vec<Found>) {
 }
 
 fn number(message_id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = hasher();
     message_id.hash(&mut hasher);
     hasher.finish()
 }

@@ -1,8 +1,8 @@
 //! Values that are kept once however many hold them.
 
 use super::texts::Held;
-use hashbrown::{Equivalent, HashSet};
-use std::hash::{Hash, RandomState};
+use hashbrown::{DefaultHashBuilder, Equivalent, HashSet};
+use std::hash::Hash;
 
 /// So many values at least before it is looked for those that nobody holds any more.
 const LEAST: usize = 1024;
@@ -10,13 +10,13 @@ const LEAST: usize = 1024;
 /// Values of one kind. Those that nobody else holds are let go of now and then.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
-    values: HashSet<T, RandomState>,
+    values: HashSet<T, DefaultHashBuilder>,
     sweep_at: usize,
 }
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self { values: HashSet::with_hasher(RandomState::new()), sweep_at: LEAST }
+        Self { values: HashSet::default(), sweep_at: LEAST }
     }
 }
 
