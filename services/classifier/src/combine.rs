@@ -25,8 +25,6 @@ pub(crate) const TOGETHER: &str = "together";
 const UNKNOWN: &str = "unknown";
 /// The rule that knows a gateway vendor's network.
 const VENDOR: &str = "gateway_network";
-/// The rule that says that little could be looked at.
-const NO_ADDRESS: &str = "no_address";
 /// A sum of evidence is never surer than this.
 const SUREST_SUM: f64 = 0.98;
 
@@ -134,12 +132,8 @@ fn together(findings: &[Finding<'_>], policy: &Policy, source: &'static str, con
 }
 
 fn undecided(findings: &[Finding<'_>]) -> Reason {
-    let speaks = |finding: &Finding<'_>| finding.weight == Weight::Evidence && finding.rule != NO_ADDRESS;
     let evidence = match findings.first().map(|finding| finding.weight) {
         None => "no rule knows this agent, address or request",
-        Some(Weight::Claim) if !findings.iter().any(speaks) => {
-            "the agent is a person's, but without an address nothing could be held against that"
-        }
         Some(Weight::Claim) => {
             "the agent is a person's, but there is evidence of a machine; one request can't settle it"
         }

@@ -54,7 +54,7 @@ pub struct Band {
 pub struct Readers {
     /// Messages that a person clicked in.
     pub clicks: u64,
-    /// Those of them with an image load before the click.
+    /// Those of them with an image load in the half hour before the click.
     pub with_image: u64,
 }
 
@@ -103,6 +103,12 @@ struct Entry {
 #[must_use]
 pub fn least_messages() -> u64 {
     Policy::builtin().learn_messages().unsigned_abs()
+}
+
+/// How long before a click an image load counts, in milliseconds: as far as the rule over it looks.
+#[must_use]
+pub fn window_ms() -> i64 {
+    Policy::builtin().window_ms()
 }
 
 impl Learned {
@@ -174,7 +180,7 @@ impl Learned {
     pub fn text(&self, from: &str, to: &str) -> String {
         let mut text = format!(
             "about = \"When recipient domains' links are scanned after the delivery, and how many of their readers' clicks had \
-             an image load before, learned by `trueopen learn` from stored events.\"\nversion = {VERSION}\nfrom = \"{from}\"\n\
+             an image load in the half hour before, learned by `trueopen learn` from stored events.\"\nversion = {VERSION}\nfrom = \"{from}\"\n\
              to = \"{to}\"\n"
         );
         for (name, habits) in &self.domains {

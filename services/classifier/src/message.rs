@@ -113,6 +113,11 @@ impl<T: Kept> Message<T> {
         }
     }
 
+    /// Sees every hit as this ruleset sees it, after one of which nothing is known any more. Who calls this judges them again.
+    pub(crate) fn see_again(&mut self, ruleset: &Ruleset) {
+        self.window.see_again(|kept, seen| ruleset.see(&kept.facts(seen)));
+    }
+
     /// Judges every hit again, and calls back with the verdicts that are other than was said last.
     pub fn review(&mut self, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
         self.mark(ruleset);

@@ -33,6 +33,7 @@ pub(crate) fn prepare_stage() {
         &LATE,
         &RECLASSIFIED,
         &CROWDED_OUT,
+        &DELIVERIES_CROWDED_OUT,
         &FORGOTTEN,
         &SIGNALS_UNREADABLE,
         &SIGNALS_UNMATCHED,
@@ -191,6 +192,15 @@ pub(crate) static CROWDED_OUT: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "trueopen_classifier_crowded_out_messages_total",
         "messages whose windows were closed early because too many were live"
+    )
+    .expect("the name is registered once")
+});
+
+/// Messages whose deliveries were let go before their time because too many waited for a hit.
+pub(crate) static DELIVERIES_CROWDED_OUT: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "trueopen_classifier_crowded_out_deliveries_total",
+        "messages whose deliveries were let go early because too many waited for a hit"
     )
     .expect("the name is registered once")
 });

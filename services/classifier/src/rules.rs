@@ -61,8 +61,6 @@ table! {
     // What the agent says it is.
     mail_app,
     browser,
-    // What can't be looked at.
-    no_address,
     // When it came.
     since_delivery,
     since_sending,

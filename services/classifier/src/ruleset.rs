@@ -14,18 +14,26 @@ use crate::signatures::{self, FileContents, SignatureError, SignatureFile, Signa
 use crate::window::{Marks, Seen, WINDOW_RULES};
 use aws_lc_rs::digest;
 use engagement::{Classified, Hit, Traits, Verdict, sources};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The version of everything that no hash covers: the release of the rules and the version of woothee (0.13). A change
 /// of woothee raises it.
 const RULES_VERSION: &str = "2026.11.2";
 
 /// Beside the rules and the data, these decide.
-const DECIDING_CODE: [&str; 13] = [
+const DECIDING_CODE: [&str; 20] = [
+    include_str!("agent.rs"),
     include_str!("client.rs"),
     include_str!("combine.rs"),
+    include_str!("facts.rs"),
     include_str!("finding.rs"),
     include_str!("learned.rs"),
+    include_str!("matched.rs"),
+    include_str!("message.rs"),
+    include_str!("message/deliveries.rs"),
+    include_str!("rules.rs"),
     include_str!("signatures/agents.rs"),
+    include_str!("signatures/networks.rs"),
     include_str!("window.rs"),
     include_str!("window/crowd.rs"),
     include_str!("window/folded.rs"),
@@ -96,6 +104,13 @@ pub struct Ruleset {
     policy: Policy,
     learned: Learned,
     version: String,
+    number: u64,
+}
+
+/// A number that no ruleset of this process had before.
+fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Ruleset {
@@ -134,7 +149,14 @@ impl Ruleset {
     fn load(files: &[SignatureFile<'_>], data: Data) -> Result<Self, SignatureError> {
         let version = version(files, &data);
         let signatures = Signatures::load(files, &data)?;
-        Ok(Self { signatures, data, policy: Policy::builtin(), learned: Learned::default(), version })
+        Ok(Self {
+            signatures,
+            data,
+            policy: Policy::builtin(),
+            learned: Learned::default(),
+            version,
+            number: next_number(),
+        })
     }
 
     /// What its signature files hold, in the order in which they are read.
@@ -156,7 +178,7 @@ impl Ruleset {
     pub fn with_learned(self, name: &str, text: &str) -> Result<Self, LearnedError> {
         let learned = Learned::read(name, text)?;
         let version = hashed(&[&self.version, text]);
-        Ok(Self { learned, version, ..self })
+        Ok(Self { learned, version, number: next_number(), ..self })
     }
 
     /// What was learned of recipient domains.
@@ -202,6 +224,11 @@ impl Ruleset {
     #[must_use]
     pub fn agent(&self, text: &str) -> Agent {
         Agent::read(text, &self.signatures)
+    }
+
+    /// What tells this ruleset from others in this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether an agent was read by this ruleset's signatures.

@@ -71,7 +71,8 @@ pub struct Config {
     pub retry_cap: Duration,
     /// So many messages at most have their windows open, shared evenly by the partitions; about half a kilobyte each.
     /// Beyond it the windows of those that were hit longest ago close early (`trueopen_classifier_crowded_out_messages_total`): what comes later for
-    /// them is judged without them.
+    /// them is judged without them. As many messages' deliveries wait for a first hit, about 60 bytes each; beyond it the oldest
+    /// are let go (`trueopen_classifier_crowded_out_deliveries_total`), and count for nothing.
     pub live_messages: usize,
 }
 

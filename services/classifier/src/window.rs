@@ -200,6 +200,13 @@ impl<T: Kept> Window<T> {
         }
     }
 
+    /// Sees every hit anew: another ruleset may see something else in it.
+    pub(crate) fn see_again(&mut self, see: impl Fn(&T, &Seen) -> Seen) {
+        for held in &mut self.hits {
+            held.seen = Packed::new(&see(&held.kept, &held.seen()));
+        }
+    }
+
     /// The hit at a place.
     pub(crate) fn held(&self, at: usize) -> &Held<T> {
         &self.hits[at]

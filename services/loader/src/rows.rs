@@ -236,8 +236,9 @@ mod tests {
         assert_eq!((row.link_index, row.link_count, row.label.as_str()), (Some(2), Some(5), "top"));
         assert_eq!((row.ip.as_str(), row.headers.as_str()), ("2001:db8::1", r#"{"accept":"*/*"}"#));
         assert_eq!(row.reasons, r#"[{"rule":"browser","source":"chrome","confidence":0.9,"evidence":"ua"}]"#);
-        assert_eq!(i64::from(row.evidence_until), received + 30 * 86_400);
-        assert_eq!(i64::from(row.retention_until), received + 400 * 86_400);
+        let midnight = received - received % 86_400;
+        assert_eq!(i64::from(row.evidence_until), midnight + 30 * 86_400);
+        assert_eq!(i64::from(row.retention_until), midnight + 400 * 86_400);
         assert_eq!(Events::row(classified(3), DAYS).unwrap(), row, "a replay writes the same row");
         assert_eq!(Events::row(classified(65_536), DAYS), Err(OutOfRange { field: "revision" }));
     }

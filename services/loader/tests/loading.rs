@@ -47,8 +47,8 @@ async fn hits_and_delivery_events_arrive_unchanged() {
     assert_eq!(row.2, "%27");
     let kept: (i64, i64) = client
         .query(
-            "SELECT toInt64(evidence_until) - intDiv(toUnixTimestamp64Milli(received_at), 1000),
-                    toInt64(retention_until) - intDiv(toUnixTimestamp64Milli(received_at), 1000) FROM events LIMIT 1",
+            "SELECT toInt64(evidence_until) - toInt64(toUnixTimestamp(toStartOfDay(received_at))),
+                    toInt64(retention_until) - toInt64(toUnixTimestamp(toStartOfDay(received_at))) FROM events LIMIT 1",
         )
         .fetch_one()
         .await

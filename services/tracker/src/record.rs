@@ -2,11 +2,15 @@
 
 use crate::metrics::{JOURNALED, REFUSED, UNCONFIRMED};
 use engagement::token::Content;
-use engagement::{AccountId, AccountNumber, Hit, Request, Timestamp, message_key, to_wire};
+use engagement::{AccountId, AccountNumber, EventIds, Hit, Request, Timestamp, message_key, to_wire};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 use stream::{AppendError, Record, Topic};
 use tracing::error;
-use uuid::{NoContext, Uuid};
+use uuid::Uuid;
+
+/// The ids of this process' hits.
+static IDS: LazyLock<EventIds> = LazyLock::new(|| EventIds::new(Uuid::new_v4().as_u64_pair().1));
 
 /// What became of a hit before its reader was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +31,10 @@ pub(crate) fn hit(
     request: Request,
 ) -> Hit {
     let received_at = Timestamp::from_clock(SystemTime::now());
-    let seconds = u64::try_from(received_at.millis() / 1000).expect("the range starts in 2000");
-    let nanos = u32::try_from(received_at.millis() % 1000).expect("below 1000") * 1_000_000;
     let link = content.link;
     Hit {
         v: Hit::VERSION,
-        event_id: Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)),
+        event_id: IDS.next(received_at),
         account_number: number,
         account,
         kind: content.kind,

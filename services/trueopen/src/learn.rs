@@ -110,6 +110,7 @@ async fn count(client: &Client, from: Timestamp, to: Timestamp) -> Result<Vec<(S
         .param("to", to.millis())
         .param("edges", &edges)
         .param("counts", DELIVERY_COUNTS_MS)
+        .param("window", classifier::learned::window_ms())
         .param("messages", least)
         .param("readers", least.div_ceil(10))
         .param("most", classifier::learned::MOST_DOMAINS as u64)
@@ -138,7 +139,7 @@ async fn count(client: &Client, from: Timestamp, to: Timestamp) -> Result<Vec<(S
 }
 
 /// From events to one row a domain. Inside out: each hit as its highest revision says it, beside delivery events; one row
-/// a message, with its first scan, its first click by a person and its first image load; one row a domain. Times are
+/// a message, with its first scan, its first click by a person and its image loads; one row a domain. Times are
 /// counted from where the rule `scan_time` counts them: the earliest delivery that counts for the hit
 /// (`classifier::DELIVERY_COUNTS_MS`), and where none does, the sending.
 const QUERY: &str = r#"
@@ -149,7 +150,7 @@ SELECT
     CAST(sumMapIf(map(toUInt16(scan_bin), toUInt64(1)), scan_bin >= 0), 'Array(Tuple(UInt16, UInt64))') AS scanned,
     CAST(sumMapIf(map(toUInt16(click_bin), toUInt64(1)), click_bin >= 0), 'Array(Tuple(UInt16, UInt64))') AS people,
     countIf(has_click) AS clicks,
-    countIf(has_click AND has_image AND image_at < click_at) AS with_image
+    countIf(has_click AND arrayExists(at -> at < click_at AND click_at - at <= {window: Int64}, images)) AS with_image
 FROM
 (
     SELECT
@@ -157,10 +158,9 @@ FROM
         anyIf(facts.reader, facts.reader != '') AS reader,
         countIf(what = 'scan') > 0 AS has_scan,
         countIf(what = 'click') > 0 AS has_click,
-        countIf(what = 'image') > 0 AS has_image,
         minIf(fact_at, what = 'scan') AS scan_at,
         minIf(fact_at, what = 'click') AS click_at,
-        minIf(fact_at, what = 'image') AS image_at,
+        groupArrayIf(fact_at, what = 'image') AS images,
         minIf(fact_sent, is_hit) AS sent,
         groupArrayIf((fact_at, fact_heard), what = 'delivered') AS deliveries,
         arrayFilter(delivery -> abs(scan_at - delivery.1) <= {counts: Int64} AND scan_at - delivery.2 <= {counts: Int64},
@@ -183,7 +183,7 @@ FROM
             fact_at AS fact_heard,
             toUnixTimestamp64Milli(any(sent_at)) AS fact_sent,
             any(trim(TRAILING '.' FROM lowerUTF8(toString(recipient_domain)))) AS domain,
-            any(if(recipient_id = '', message_id, recipient_id)) AS reader,
+            any(recipient_id) AS reader,
             toString(any(events.kind)) AS hit_kind,
             argMax(
                 (toString(actor), position(reasons, '"rule":"scan_time"') > 0, startsWith(reasons, '[{"rule":"together"')),
@@ -220,6 +220,7 @@ FROM
     HAVING domain != ''
 )
 GROUP BY domain
-HAVING messages >= {messages: UInt64} AND uniqExact(reader) >= {readers: UInt64}
+-- Without ids of recipients nobody knows how many readers there are, so nothing is learned.
+HAVING messages >= {messages: UInt64} AND uniqExactIf(reader, reader != '') >= {readers: UInt64}
 ORDER BY messages DESC, domain
 LIMIT {most: UInt64}"#;

@@ -122,7 +122,8 @@ async fn dry_run(
     for account in &chosen {
         let (mut tally, mut changes) = (Tally::default(), Changes::default());
         let mut left = range;
-        while let Some(stretch) = next_stretch(client, account, left).await? {
+        let mut length = STRETCH_MS;
+        while let Some(stretch) = next_stretch(client, account, left, length).await? {
             let (stretch, compared) = compare(client, ruleset, account, stretch, &Messages::All).await?;
             let mut judging =
                 Judging::begin(client, ruleset, account, stretch, &Messages::All, &compared).await?;
@@ -139,6 +140,7 @@ async fn dry_run(
                     }
                 }
             }
+            length = longer(stretch);
             left.from = stretch.to;
             output::progress(&format!("{}: {} events judged", account.id, tally.same + tally.changed));
         }
@@ -149,8 +151,18 @@ async fn dry_run(
     Ok(())
 }
 
-/// The next stretch of an account's time that holds a hit; empty time is stepped over.
-async fn next_stretch(client: &Client, account: &Account, left: Stretch) -> Result<Option<Stretch>, Failure> {
+/// The next stretch of an account's time that holds a hit, at most so long; empty time is stepped over.
+async fn next_stretch(
+    client: &Client,
+    account: &Account,
+    left: Stretch,
+    length_ms: i64,
+) -> Result<Option<Stretch>, Failure> {
     let first = rows::first(client, account, left).await?;
-    Ok(first.map(|from| Stretch { from, to: left.to.min(from + STRETCH_MS) }))
+    Ok(first.map(|from| Stretch { from, to: left.to.min(from + length_ms) }))
+}
+
+/// How long the stretch behind one may be that was judged: where much is found it was cut, and the next will be like it.
+fn longer(judged: Stretch) -> i64 {
+    ((judged.to - judged.from) * 2).clamp(compare::SHORTEST_MS, STRETCH_MS)
 }

@@ -70,7 +70,8 @@ pub(crate) struct ClassifierSettings {
     /// Hits at most that are judged and appended together; more would take longer to repeat after a stop.
     pub(crate) batch_records: usize,
     /// Messages at most whose verdicts can still be corrected; about half a kilobyte each. Beyond it those that were hit
-    /// longest ago are closed early (`trueopen_classifier_crowded_out_messages_total`).
+    /// longest ago are closed early (`trueopen_classifier_crowded_out_messages_total`), and of as many more
+    /// the deliveries wait for a first hit (`trueopen_classifier_crowded_out_deliveries_total`).
     pub(crate) live_messages: usize,
     /// Hits at most that are held to be compared with those of other messages; about 200 bytes each. Beyond it the client
     /// networks and domains that were touched longest ago are let go (`trueopen_classifier_neighbours_crowded_out_total`).

@@ -86,7 +86,13 @@ async fn a_burst_that_arrives_late_and_out_of_order_ends_as_in_order() {
     hits.extend((0..3).map(|link| hit("reader", burst + 20 * MINUTE * i64::from(link), link)));
     // One address in the mails of thirty readers, which only all of them together show.
     let fan = |number: i64| format!("fan-{number}");
-    hits.extend((0..30).map(|number| hit(&fan(number), burst + 50 * MINUTE + 50 * number, 0)));
+    // Each is of another domain, and the address changes within its network, as IPv6's do.
+    hits.extend((0..30).map(|number| {
+        let mut hit = hit(&fan(number), burst + 50 * MINUTE + 50 * number, 0);
+        hit.recipient_domain = format!("clinic-{number}.example");
+        hit.request.ip = Some(format!("2001:db8:7:8::{number:x}").parse().unwrap());
+        hit
+    }));
     let expected = in_order(&hits);
     // One of the burst and two of the reader's come in time. Then event time goes on by hours, over other messages; then
     // the rest comes, last first.

@@ -3,7 +3,7 @@
 //! [`Comparing`] takes the hits of a stretch in the order of their times, as the second stage took them when they came,
 //! and keeps what it finds; [`Compared`] says it of one hit after another, in any order. In that order no hit is late, so
 //! what an outage hid from the verdict of then is found. Of the hits without evidence nothing can be found: around
-//! those the earlier verdict's findings count as well.
+//! those the earlier verdict's findings count as well, and so they do where the same rules made them.
 
 use crate::facts::Facts;
 use crate::hash::hasher;
@@ -40,6 +40,8 @@ pub struct Compared {
     /// In order, the highest level of each alone.
     found: Vec<Found>,
     gaps: Vec<Gap>,
+    /// What was compared by.
+    ruleset: String,
 }
 
 /// A fact about some hits of a message. Its id stands as a number: two messages whose numbers agree would have to be hit in
@@ -79,7 +81,7 @@ impl<'a> Comparing<'a> {
     /// Takes the next hit; one that is there already changes nothing.
     ///
     /// # Errors
-    /// [`Full`]: then nothing holds that was found, and a shorter stretch has to be compared.
+    /// [`Full`]: the hit is taken, but a shorter stretch should be compared, or more be allowed.
     pub fn hit(&mut self, hit: &Hit) -> Result<(), Full> {
         let seen = self.ruleset.see(&Facts::from(hit));
         let records =
@@ -97,6 +99,11 @@ impl<'a> Comparing<'a> {
         Ok(())
     }
 
+    /// Makes room for twice as much, after [`Full`]: nothing that was found is lost.
+    pub fn allow_more(&mut self) {
+        self.most = self.most.saturating_mul(2);
+    }
+
     /// Takes the next hit whose evidence is gone.
     pub fn expired(&mut self, received_at: Timestamp) {
         let (at, reach) = (received_at.millis(), reach_ms(self.ruleset.policy()));
@@ -110,7 +117,7 @@ impl<'a> Comparing<'a> {
     #[must_use]
     pub fn end(mut self) -> Compared {
         highest_alone(&mut self.found);
-        Compared { found: self.found, gaps: self.gaps }
+        Compared { found: self.found, gaps: self.gaps, ruleset: self.ruleset.version().to_owned() }
     }
 }
 
@@ -133,7 +140,9 @@ impl Compared {
         };
         let mut signals: Vec<Signal> =
             found.map(|found| signal(found.fact, found.address, found.level)).collect();
-        if self.has_gap_at(hit.received_at.millis()) {
+        // What these rules found once stays true: hits are added to, and never taken away but with their evidence. Some may
+        // not be stored yet.
+        if verdict.ruleset == self.ruleset || self.has_gap_at(hit.received_at.millis()) {
             let told = verdict.reasons.iter().filter_map(told_by);
             signals.extend(told.map(|(fact, level)| {
                 let of_address = matches!(fact, Fact::Address | Fact::Network);

@@ -25,6 +25,8 @@ pub(super) fn key(account: AccountNumber, message_id: &str) -> Key {
 pub(super) struct Held {
     pub(super) key: Key,
     pub(super) message: Message<KeptHit>,
+    /// Which ruleset last saw its hits.
+    pub(super) seen_by: u64,
     /// Past this it is as if it were not here, whenever it is let go: what a restart would not know must not decide.
     pub(super) until: i64,
     /// What was last noted of that.
@@ -118,7 +120,13 @@ mod tests {
     #[test]
     fn a_message_is_found_until_it_is_removed() {
         let key = |number: u32| key(AccountNumber(number), "m");
-        let held = |number, until| Held { key: key(number), message: Message::default(), until, noted: 0 };
+        let held = |number, until| Held {
+            key: key(number),
+            message: Message::default(),
+            seen_by: 0,
+            until,
+            noted: 0,
+        };
         let mut messages = Messages::default();
         let places: Vec<_> = (0..100).map(|number| messages.put(held(number, i64::from(number)))).collect();
         assert_eq!(messages.put(held(7, 700)), places[7], "it takes the place of the one before");

@@ -134,6 +134,7 @@ impl Live {
             && self.messages.get(&key).is_none_or(|held| held.until < self.newest);
         let place = self.touch(key, hit.received_at, &ruleset);
         let Some(held) = self.messages.at_mut(place) else { return };
+        let anew = held.see_by(&ruleset);
         let agent = self.keeper.agent(&hit.request.ua, &ruleset);
         let seen = ruleset.see(&Facts { agent: Some(&agent), ..Facts::from(hit) });
         seen_by(&seen);
@@ -144,6 +145,9 @@ impl Live {
             }
             say(revised);
         });
+        if anew {
+            held.message.review(&ruleset, say);
+        }
     }
 
     /// Whether an event's window is open here.
@@ -165,7 +169,11 @@ impl Live {
         let delivery = Delivery { at: event.at, heard: event.received_at };
         let newest = self.newest;
         if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
+            let anew = held.see_by(&ruleset);
             held.message.delivered(delivery, &ruleset, |revised| said.push(say(revised)));
+            if anew {
+                held.message.review(&ruleset, |revised| said.push(say(revised)));
+            }
         } else {
             self.deliveries.take(key, delivery, newest, self.most);
         }
@@ -180,7 +188,11 @@ impl Live {
         let key = key(signal.account_number, &signal.message_id);
         let newest = self.newest;
         if let Some(held) = self.messages.get_mut(&key).filter(|held| held.until >= newest) {
+            let anew = held.see_by(&ruleset);
             held.message.signal(&signal, &ruleset, |revised| said.push(say(revised)));
+            if anew {
+                held.message.review(&ruleset, |revised| said.push(say(revised)));
+            }
             return said;
         }
         let end = self.newest.saturating_add(SAID_BACK_MS);
@@ -227,6 +239,7 @@ impl Live {
             self.touch(key, hit.received_at, &ruleset);
         }
         let Some(held) = self.messages.get_mut(&key) else { return };
+        held.see_by(&ruleset);
         let agent = self.keeper.agent(&hit.request.ua, &ruleset);
         let seen = ruleset.see(&Facts { agent: Some(&agent), ..Facts::from(&hit) });
         let kept = self.keeper.keep(&hit, agent, late, held.message.kept().next());
@@ -245,6 +258,7 @@ impl Live {
         messages.retain(|held| held.until >= newest, gone);
         for held in self.messages.all_mut() {
             self.early.remove(&held.key);
+            held.see_by(&ruleset);
             held.message.review(&ruleset, |revised| said.push(say(revised)));
         }
         // In an order that does not hang on the hash map's.
@@ -280,7 +294,7 @@ impl Live {
             if !restoring {
                 self.early.remove(&key);
             }
-            self.messages.put(Held { key, message, until: end, noted: i64::MIN })
+            self.messages.put(Held { key, message, seen_by: ruleset.number(), until: end, noted: i64::MIN })
         });
         if let Some(held) = self.messages.at_mut(place) {
             held.until = end;
@@ -308,6 +322,18 @@ impl Live {
         if let Some(held) = self.messages.remove(place) {
             self.deliveries.put(held.key, held.message.into_deliveries(), self.newest, self.most);
         }
+    }
+}
+
+impl Held {
+    /// Has a ruleset see the message's hits, if another did; says whether that was so, and they are to be judged again.
+    fn see_by(&mut self, ruleset: &Ruleset) -> bool {
+        let anew = self.seen_by != ruleset.number();
+        if anew {
+            self.seen_by = ruleset.number();
+            self.message.see_again(ruleset);
+        }
+        anew
     }
 }
 

@@ -1,10 +1,12 @@
 //! Whatever the batches, the restarts and the partitions, the last verdicts are those of feeding all at once, and no
 //! revision says two things. Partitions in memory; what is written and read back is what the stage writes and reads.
 
-use super::live::Said;
+use super::live::{Live, Said};
 use super::part::{Part, Phase};
+use crate::in_force::InForce;
 use crate::neighbours::address_of;
-use crate::ruleset::Ruleset;
+use crate::ruleset::{BUILTIN_FILES, Ruleset};
+use crate::signatures::SignatureFile;
 use engagement::neighbour::Fact;
 use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Signal, Timestamp, message_key};
 use proptest::prelude::*;
@@ -265,6 +267,53 @@ fn feed(minutes: i64, most: usize) -> impl Strategy<Value = Vec<Fed>> {
         };
         all.into_iter().enumerate().map(fed).collect()
     })
+}
+
+/// Another ruleset, to which the address of all hits carries many people.
+fn of_a_proxy() -> Ruleset {
+    let text = format!(
+        r#"about = "for a test"
+        [[networks]]
+        family = "web_proxy"
+        who = "unknown"
+        title = "a proxy of many"
+        ranges = ["{IP}/32"]
+        certainty = "evidence"
+        source = "this test"
+        date = "2026-11""#
+    );
+    let own = SignatureFile { name: "own.toml", text: &text };
+    Ruleset::from_files(&[BUILTIN_FILES, &[own]].concat()).unwrap()
+}
+
+#[test]
+fn a_ruleset_that_comes_into_force_sees_what_was_kept_as_after_a_restart() {
+    // One client follows many links; a last one comes under the other ruleset.
+    let hits: Vec<Hit> = (0..8)
+        .map(|number| match hit(number, 0, 1, 400 * number as i64, 0) {
+            Fed::Hit(hit) => *hit,
+            _ => unreachable!("it is a hit"),
+        })
+        .collect();
+    let (early, last) = hits.split_at(7);
+    let ruleset = InForce::from(RULESET.clone());
+    let mut live = Live::new(ruleset.clone(), 1000);
+    assert!(live.review().is_empty());
+    let mut said: Vec<Said> = early.iter().flat_map(|hit| live.hit(hit.clone(), |_| ())).collect();
+
+    let mut restarted = Live::new(of_a_proxy().into(), 1000);
+    said.iter().for_each(|said| restarted.restore(said.classified.clone()));
+    let after: Vec<Said> =
+        restarted.review().into_iter().chain(restarted.hit(last[0].clone(), |_| ())).collect();
+
+    ruleset.replace(of_a_proxy());
+    said.extend(live.hit(last[0].clone(), |_| ()));
+    let shown = |all: &[Said]| -> BTreeMap<Uuid, String> {
+        let reasons = |said: &Said| format!("{:?}", said.classified.verdict.reasons);
+        all.iter().map(|said| (said.classified.hit.event_id, reasons(said))).collect()
+    };
+    assert_eq!(shown(&said), shown(&after), "the same last verdict on each");
+    assert_eq!(shown(&after).len(), 8);
 }
 
 proptest! {

@@ -1,11 +1,13 @@
 //! Deliveries of messages that are not live: not yet, or no more. They wait for a hit for as long as they may count.
 //!
 //! There are as many as mails are sent in hours, so what each takes is bare: no note of its end, which is when it was heard
-//! of and so much later. Whoever asks looks at that; what is past it leaves when everything is looked through.
+//! of and so much later. Whoever asks looks at that; what is past it leaves when everything is looked through. There is room for
+//! as many messages' as may be live; beyond it those heard of longest ago leave, and are counted.
 
 use super::held::Key;
 use super::live::SAID_BACK_MS;
 use crate::message::{DELIVERY_COUNTS_MS, Deliveries, Delivery};
+use crate::metrics;
 use hashbrown::HashMap;
 
 /// How far behind the newest record time delivery events are read back: for a hit whose window is held, what counts for it.
@@ -65,6 +67,7 @@ impl Waiting {
             let leaving = (times.len() - most + most / LEAVING).min(times.len() - 1);
             from = *times.select_nth_unstable(leaving).1;
             self.known.retain(|_, deliveries| is_since(deliveries, from));
+            metrics::DELIVERIES_CROWDED_OUT.inc_by((times.len() - self.known.len()) as u64);
         }
         if self.known.capacity() / 4 > self.known.len() {
             self.known.shrink_to(self.known.len() * 2);

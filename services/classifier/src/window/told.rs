@@ -6,7 +6,7 @@ use engagement::neighbour::{Fact, Hashed, Signal};
 use engagement::{AccountNumber, Timestamp};
 
 /// So many facts at most are kept of a message: more than its window has hits. Beyond it the oldest go.
-const MOST: usize = 128;
+const MOST: usize = 256;
 
 /// The signals of one message, of which most have none.
 #[derive(Debug, Default)]

@@ -144,7 +144,18 @@ fn told_of_many() -> Stored {
         confidence: 0.95,
         evidence: "its address followed links in the mails of many readers within seconds".to_owned(),
     });
+    stored.verdict.ruleset = "earlier".to_owned();
     stored
+}
+
+#[test]
+fn what_the_same_rules_found_of_other_messages_stays() {
+    let mut stored = told_of_many();
+    stored.verdict.ruleset = RULESET.version().to_owned();
+    let mut comparing = Comparing::new(&RULESET, 100);
+    comparing.hit(&stored.hit).unwrap();
+    let judged = then(&stored, &among(std::slice::from_ref(&stored), &comparing.end())[0]);
+    assert_eq!(judged.verdict.actor, Actor::Automated, "{:?}", judged.verdict);
 }
 
 #[test]
@@ -185,6 +196,19 @@ fn more_than_may_be_kept_is_refused() {
         hits.iter().try_for_each(|hit| comparing.hit(hit))
     };
     assert_eq!((compare(10), compare(1000)), (Err(Full), Ok(())));
+    // Who goes on all the same loses nothing.
+    let found = |most| {
+        let mut comparing = Comparing::new(&RULESET, most);
+        for hit in &hits {
+            if comparing.hit(hit) == Err(Full) {
+                comparing.allow_more();
+            }
+        }
+        let compared = comparing.end();
+        let stored: Vec<Stored> = hits.iter().map(|hit| alone(hit.clone(), &RULESET)).collect();
+        stored.iter().flat_map(|stored| among(std::slice::from_ref(stored), &compared)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(1), found(1000));
 }
 
 /// Actor, source and reasons of each event, as a file of these hits is judged.
@@ -254,8 +278,8 @@ proptest! {
         for hit in hits {
             let mut stored = alone(hit, &RULESET);
             if knew {
-                // Of others, something that they do not show.
-                stored.verdict.reasons.extend(told_of_many().verdict.reasons.pop());
+                // Of others, something that they do not show, by other rules.
+                stored.verdict = told_of_many().verdict;
             }
             messages.entry(stored.hit.message_id.clone()).or_default().push(stored);
         }

@@ -1,7 +1,6 @@
 //! Rules over the clients that people use, and over those that can't be told: hit, near miss, known false positive.
 
-use crate::support::{BARRACUDA, CHROME, GMAIL_PROXY, RULESET, SAFARI, click, open};
-use classifier::classify_file;
+use crate::support::{BARRACUDA, CHROME, SAFARI, click, open};
 use engagement::Actor;
 
 const NEW_OUTLOOK: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36 Edg/136.0.0.0 OneOutlook/1.2025.516.400";
@@ -145,32 +144,4 @@ fn every_rule_that_fired_is_a_reason() {
         judged.rules(),
         ["gateway_agent", "microsoft_network", "head_request", "prefetch_header", "microsoft_quote"]
     );
-}
-
-#[test]
-fn no_address() {
-    let alone = click(CHROME).without_address().judged().unknown("unknown").fired("no_address");
-    assert!(alone.judgement.verdict.reasons[0].evidence.contains("without an address"));
-    // Near misses: an address of which nothing is known; a mail app, and the view in which one shows the mail; a proxy
-    // that has the address.
-    click(CHROME).judged().human("chrome").silent("no_address");
-    open("Thunderbird/128.0").without_address().judged().human("thunderbird").silent("no_address");
-    let view = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
-    open(view).without_address().judged().human("apple_mail").silent("no_address");
-    open(GMAIL_PROXY).without_address().judged().human("google_proxy");
-    // Known false positive: a reader's hit out of a log without addresses. That the mail was opened before, through
-    // Gmail, makes up for it.
-    let line = |kind: &str, second: u8, ua: &str| {
-        format!(
-            r#"{{"event_id":"{kind}","kind":"{kind}","received_at":"2026-11-02T09:00:{second:02}Z","message_id":"m",
-            "link_index":0,"link_count":9,"method":"GET","ua":"{ua}"}}"#
-        )
-        .replace('\n', " ")
-    };
-    let mut verdicts = Vec::new();
-    let lines = [line("open", 0, GMAIL_PROXY), line("click", 20, CHROME)].join("\n");
-    classify_file(lines.as_bytes(), &mut verdicts, &RULESET).unwrap();
-    let verdicts = String::from_utf8(verdicts).unwrap();
-    let actors: Vec<bool> = verdicts.lines().map(|line| line.contains(r#""actor":"human""#)).collect();
-    assert_eq!(actors, [true, true], "{verdicts}");
 }

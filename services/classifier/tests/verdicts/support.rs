@@ -46,11 +46,6 @@ impl Hit {
         self
     }
 
-    pub(crate) fn without_address(mut self) -> Self {
-        self.ip = None;
-        self
-    }
-
     pub(crate) fn asn(mut self, asn: u32) -> Self {
         self.asn = Some(asn);
         self

@@ -17,7 +17,10 @@ use store::Account;
 /// So many facts at once at most, of 48 bytes each.
 const MOST_FOUND: usize = 1_000_000;
 /// A stretch is made no shorter: then what is read on either side of it is all that counts.
-const SHORTEST_MS: i64 = 60_000;
+pub(super) const SHORTEST_MS: i64 = 60_000;
+/// With more domains or addresses than these the messages' neighbours are read with everybody else's: a parameter of a query
+/// has a bound (`http_max_field_value_size`, 128 KiB).
+const MOST_GROUNDS: usize = 1000;
 
 /// What the hits around a stretch show of each other, and how much of the stretch that is for.
 pub(super) async fn compare(
@@ -29,14 +32,16 @@ pub(super) async fn compare(
 ) -> Result<(Stretch, Compared), Failure> {
     let around = match messages {
         Messages::All => None,
-        Messages::Of(_) => Some(grounds(client, ruleset, account, stretch, messages).await?),
+        Messages::Of(_) => {
+            let found = grounds(client, ruleset, account, stretch, messages).await?;
+            Some(found).filter(|found| found.domains.len().max(found.addresses.len()) <= MOST_GROUNDS)
+        }
     };
     let mut stretch = stretch;
     loop {
         let length = stretch.to - stretch.from;
-        let shorter = around.is_none() && length > SHORTEST_MS;
-        let most = if shorter { MOST_FOUND } else { usize::MAX };
-        match read(client, ruleset, account, stretch, around.as_ref(), most).await? {
+        let may_be_cut = matches!(messages, Messages::All) && length > SHORTEST_MS;
+        match read(client, ruleset, account, stretch, around.as_ref(), may_be_cut).await? {
             Some(compared) => return Ok((stretch, compared)),
             None => stretch.to = stretch.from + (length / 2).max(SHORTEST_MS),
         }
@@ -88,14 +93,14 @@ async fn grounds(
     Ok(found)
 }
 
-/// Compares the hits around a stretch, all or those of some grounds; `None` when that comes to more than `most` facts.
+/// Compares the hits around a stretch, all or those of some grounds; `None` when too much is found and the stretch may be cut.
 async fn read(
     client: &Client,
     ruleset: &Ruleset,
     account: &Account,
     stretch: Stretch,
     around: Option<&Grounds>,
-    most: usize,
+    may_be_cut: bool,
 ) -> Result<Option<Compared>, Failure> {
     // Hits whose evidence is gone are read wherever they are: nobody knows any more where they had neighbours.
     let condition = match around {
@@ -125,7 +130,7 @@ async fn read(
         .with_setting("max_bytes_before_external_sort", SORT_BYTES)
         .with_setting("wait_end_of_query", "0")
         .fetch::<HitRow>()?;
-    let mut comparing = Comparing::new(ruleset, most);
+    let mut comparing = Comparing::new(ruleset, MOST_FOUND);
     let mut last = String::new();
     while let Some(row) = rows.next().await? {
         // The revisions of an event tell of one and the same hit.
@@ -136,7 +141,10 @@ async fn read(
         if !row.has_evidence {
             comparing.expired(Timestamp::from_millis(row.received_at)?);
         } else if comparing.hit(&hit(row, account)?).is_err() {
-            return Ok(None);
+            if may_be_cut {
+                return Ok(None);
+            }
+            comparing.allow_more();
         }
     }
     Ok(Some(comparing.end()))

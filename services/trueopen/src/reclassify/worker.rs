@@ -9,17 +9,19 @@ use super::compare::compare;
 use super::jobs::{Job, Jobs, Progress};
 use super::rows::{self, Judging, Messages, Stretch};
 use super::tally::Tally;
-use super::{late, next_stretch};
+use super::{STRETCH_MS, late, longer, next_stretch};
 use crate::Failure;
 use classifier::stage::{Place, Revisions, Said};
 use classifier::{InForce, Outcome, Ruleset};
 use clickhouse::Client;
 use engagement::{Classified, message_key};
 use runtime::Shutdown;
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 use store::{Account, Accounts};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 /// How often jobs are looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +42,10 @@ pub(crate) struct Worker {
     ruleset: InForce,
     revisions: Revisions,
     unread: Unread,
+    /// Jobs that are known to be done.
+    done: HashSet<Uuid>,
+    /// How long a stretch is judged in one go; shorter after one that had to be cut.
+    stretch_ms: i64,
 }
 
 /// How much of the classified topic the loader has before it, where that is known without asking ClickHouse.
@@ -50,11 +56,12 @@ impl Worker {
     /// any more: then all was stored, or the topic gave it up while the loader was behind.
     pub(crate) fn new(client: Client, ruleset: InForce, revisions: Revisions, unread: Unread) -> Self {
         let (accounts, jobs) = (Accounts::new(client.clone()), Jobs::new(client.clone()));
-        Self { client, accounts, jobs, ruleset, revisions, unread }
+        let (done, stretch_ms) = (HashSet::new(), STRETCH_MS);
+        Self { client, accounts, jobs, ruleset, revisions, unread, done, stretch_ms }
     }
 
     /// Works until a stop is asked for. What fails is tried again, for a job that was asked for is not forgotten.
-    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Infallible> {
+    pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Infallible> {
         let stop = shutdown.requested();
         tokio::pin!(stop);
         tokio::select! {
@@ -65,7 +72,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn work(&self) {
+    async fn work(&mut self) {
         let mut rounds = late::Rounds::from(Instant::now());
         let (mut pause, mut failing) = (LOOK, false);
         loop {
@@ -90,26 +97,35 @@ impl Worker {
     }
 
     /// One stretch of a job, or a look at what came late; says whether there may be more at once.
-    async fn round(&self, rounds: &mut late::Rounds) -> Result<bool, Failure> {
-        for job in self.jobs.asked().await? {
-            if self.step(&job).await? {
-                return Ok(true);
-            }
-        }
+    async fn round(&mut self, rounds: &mut late::Rounds) -> Result<bool, Failure> {
+        // A long job does not keep what came late waiting, nor one that fails another.
+        let mut failed = None;
         if rounds.are_due(Instant::now()) {
             let found = self.sweep().await;
             rounds.went(Instant::now(), matches!(found, Ok(true)));
-            found?;
+            failed = found.err();
         }
-        Ok(false)
+        for job in self.jobs.asked().await? {
+            if self.done.contains(&job.id) {
+                continue;
+            }
+            match self.step(&job).await {
+                Ok(true) => return failed.map_or(Ok(true), Err),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(false), Err)
     }
 
     /// Judges the next stretch of a job in those partitions that are furthest behind; `false` when nothing is left to do
     /// here.
-    async fn step(&self, job: &Job) -> Result<bool, Failure> {
+    async fn step(&mut self, job: &Job) -> Result<bool, Failure> {
         let known = self.jobs.progress(job.id).await?;
         let ruleset = self.ruleset.current();
         if Progress::is_done(&known) {
+            // It never becomes undone: who asks for the same again asks for another.
+            self.done.insert(job.id);
             return Ok(false);
         }
         let Some(places) = self.revisions.begin().await else { return Ok(false) };
@@ -141,7 +157,8 @@ impl Worker {
         for account in &accounts {
             let from = if account.number.0 == number { done_to } else { job.range().from };
             let left = Stretch { from, to: job.range().to };
-            let Some(stretch) = next_stretch(&self.client, account, left).await? else { continue };
+            let next = next_stretch(&self.client, account, left, self.stretch_ms).await?;
+            let Some(stretch) = next else { continue };
             let places: Vec<&Place> = own.iter().map(|(place, _)| place).collect();
             let judged = self.judge(&ruleset, account, stretch, &Messages::All, &places).await?;
             let Some((judged, tallies)) = judged else {
@@ -151,6 +168,7 @@ impl Worker {
             for ((_, progress), tally) in own.iter_mut().zip(tallies) {
                 progress.add(tally);
             }
+            self.stretch_ms = longer(judged);
             reached = Some((account.number.0, judged.to));
             break;
         }
@@ -175,29 +193,32 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges the messages again of which a hit came when its window was closed; says whether there were any.
-    async fn sweep(&self) -> Result<bool, Failure> {
+    /// Judges the messages again of which a hit came when its window was closed; says whether that changed anything. What the
+    /// stage still holds open has to wait, and is no reason to look again at once.
+    async fn sweep(&mut self) -> Result<bool, Failure> {
         let ruleset = self.ruleset.current();
         let batches = late::batches(&self.client, ruleset.window_ms()).await?;
         if batches.is_empty() {
             return Ok(false);
         }
         let accounts = self.accounts.list().await?;
+        let mut all = 0;
         for batch in batches {
             let Some(account) = accounts.iter().find(|account| account.number == batch.account) else {
                 continue;
             };
-            let Some(places) = self.revisions.begin().await else { return Ok(true) };
+            let Some(places) = self.revisions.begin().await else { break };
             let places: Vec<&Place> = places.iter().collect();
             let messages = Messages::Of(batch.message_ids);
             let judged = self.judge(&ruleset, account, batch.stretch, &messages, &places).await?;
-            let Some((_, tallies)) = judged else { return Ok(true) };
+            let Some((_, tallies)) = judged else { break };
             let changed: u64 = tallies.iter().map(|tally| tally.changed).sum();
+            all += changed;
             if changed > 0 {
                 info!(changed, "hits that came late were judged again with their neighbours");
             }
         }
-        Ok(true)
+        Ok(all > 0)
     }
 
     /// Judges a stretch in some partitions, and says what changes; how much of the stretch that was, and what was counted in

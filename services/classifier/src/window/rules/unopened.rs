@@ -32,8 +32,8 @@ const LEARNED: u8 = 2;
 
 pub(super) fn say(level: u8, _doubted: bool) -> Option<Finding<'static>> {
     let evidence = match level {
-        NOW => "no image of the mail was loaded, while readers of the domain load images",
-        _ => "no image of the mail was loaded, where readers of the domain are known to load images",
+        NOW => "no image of the mail was loaded around it, while readers of the domain load images",
+        _ => "no image of the mail was loaded in the half hour before, where readers of the domain are known to load one",
     };
     Some(Finding::neighbours("unknown", "", 0.2, evidence))
 }
