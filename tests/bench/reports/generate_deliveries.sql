@@ -26,8 +26,8 @@ SELECT
     multiIf(told.1 = 4, 550, told.1 = 3, 421, told.1 = 2, 250, NULL) AS smtp_code,
     multiIf(told.1 = 4, if(told.3 = 'hard', '5.1.1', '5.7.1'), told.1 = 3, '4.7.0', told.1 = 2, '2.0.0', '') AS enhanced_code,
     told.3 AS bounce_class,
-    toDateTime(intDiv(delivered_ms, 1000) + 86400 * {evidence_days:UInt64}, 'UTC') AS evidence_until,
-    toDateTime(intDiv(delivered_ms, 1000) + 86400 * 400, 'UTC') AS retention_until,
+    toDateTime(intDiv(delivered_ms, 86400000) * 86400 + 86400 * {evidence_days:UInt64}, 'UTC') AS evidence_until,
+    toDateTime(intDiv(delivered_ms, 86400000) * 86400 + 86400 * 400, 'UTC') AS retention_until,
     multiIf(told.1 = 4, 'The email account that you tried to reach does not exist', told.1 = 3, 'Try again later', '') AS diagnostic
 FROM
 (

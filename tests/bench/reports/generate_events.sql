@@ -1,7 +1,9 @@
 -- The hits of the messages from number `first` on, `count` of them out of `total`, made up from `seed`: the same numbers, the
 -- same rows. About 3.3 a message, as bulk mail sees them: Apple's prefetch, readers over days, scanners that follow every link,
--- proxies of which nobody knows. A campaign after the other, over `days` days before `until_ms`. Ids are random (event ids
--- UUIDv7), agents and addresses such as these clients have.
+-- proxies of which nobody knows. A campaign after the other, over `days` days before `until_ms`. Ids of messages and recipients are
+-- random, event ids as three trackers make them that begin anew now and then
+-- (services/engagement/src/event_id.rs), agents and addresses such as these
+-- clients have; what is kept ends when it would (services/store/src/retention.rs).
 INSERT INTO events
     (account, event_id, revision, kind, received_at, message_id, recipient_id, campaign, recipient_domain, sent_at, link_index,
      link_count, label, method, actor, source, client, confidence, reasons, ruleset, evidence_until, retention_until, ip,
@@ -28,9 +30,10 @@ SELECT
     {account:UInt32} AS account,
     reinterpret(
         bitOr(
+            -- Two hits of a millisecond are told apart by the counter.
             toUInt128(bitOr(bitOr(bitShiftLeft(toUInt64(at_ms), 16), toUInt64(0x7000)),
-                bitAnd(sipHash64(message, place, 'high', {seed:UInt64}), toUInt64(0xfff)))),
-            bitShiftLeft(toUInt128(bitOr(bitAnd(sipHash64(message, place, 'low', {seed:UInt64}),
+                toUInt64(row_number() OVER (PARTITION BY at_ms, message % 3 ORDER BY message, place) - 1))),
+            bitShiftLeft(toUInt128(bitOr(bitAnd(sipHash64('tracker', message % 3, {first:UInt64}),
                 toUInt64(0x3fffffffffffffff)), toUInt64(0x8000000000000000))), 64)),
         'UUID') AS event_id,
     1 AS revision,
@@ -51,8 +54,8 @@ SELECT
     JSONExtractFloat(visitor.6, 1, 'confidence') AS confidence,
     visitor.6 AS reasons,
     '2026.11.2-924f5d53ba85' AS ruleset,
-    toDateTime(intDiv(at_ms, 1000) + 86400 * {evidence_days:UInt64}, 'UTC') AS evidence_until,
-    toDateTime(intDiv(at_ms, 1000) + 86400 * 400, 'UTC') AS retention_until,
+    toDateTime(intDiv(at_ms, 86400000) * 86400 + 86400 * {evidence_days:UInt64}, 'UTC') AS evidence_until,
+    toDateTime(intDiv(at_ms, 86400000) * 86400 + 86400 * 400, 'UTC') AS retention_until,
     -- A reader's network stays the same; a machine's differs from hit to hit.
     if(visitor.5 = '',
         concat(toString(20 + pick('ip1', 180)), '.', toString(pick('ip2', 256)), '.', toString(pick('ip3', 256)), '.', toString(pick('ip4', 254) + 1)),

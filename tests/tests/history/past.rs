@@ -26,6 +26,11 @@ pub(crate) fn without_gateways() -> Ruleset {
     Ruleset::from_files(&files).unwrap()
 }
 
+/// The sender's id of a message's recipient; of those to nobody known, none.
+fn recipient(message: &str) -> String {
+    if message.starts_with("nameless-") { String::new() } else { format!("r-{message}") }
+}
+
 /// Rows on their way into the engine.
 #[derive(Default)]
 pub(crate) struct Past {
@@ -70,7 +75,7 @@ impl Past {
             kind: hit.kind,
             received_at,
             message_id: hit.message.to_owned(),
-            recipient_id: format!("r-{}", hit.message),
+            recipient_id: recipient(hit.message),
             campaign: "past".to_owned(),
             recipient_domain: hit.domain.to_owned(),
             sent_at: Timestamp::from_millis(hit.sent.unwrap_or(hit.at - DAY)).unwrap(),
@@ -109,7 +114,7 @@ impl Past {
         let seconds = |days: i64| at.millis() / 1000 + days * DAY / 1000;
         self.deliveries.push(json!({
             "account": 1, "message_id": message, "event_id": format!("d-{message}"), "type": "delivered", "at": stored,
-            "received_at": stored, "recipient_id": format!("r-{message}"), "campaign": "past", "recipient_domain": domain,
+            "received_at": stored, "recipient_id": recipient(message), "campaign": "past", "recipient_domain": domain,
             "tracked": true, "evidence_until": seconds(30), "retention_until": seconds(400),
         }));
     }
