@@ -124,6 +124,8 @@ async fn a_burst_is_provisional_first_and_then_corrected_everywhere() {
     let timeline: Value = api.timeline("scanned").await.json().await.unwrap();
     let clicks = revisions(&timeline);
     assert_eq!(clicks.len(), LINKS);
+    let hits = timeline["events"].as_array().unwrap().iter().filter(|entry| entry["type"] == "click");
+    assert!(hits.clone().all(|hit| hit["provisional"] == true), "each may still be corrected: {timeline}");
     let corrected = |first: &str, last: &str| {
         let ends = |actors: &&Vec<String>| actors[0] == first && actors[actors.len() - 1] == last;
         clicks.values().filter(ends).count()

@@ -277,6 +277,11 @@ mod tests {
     use crate::window::WINDOW_RULES;
 
     #[test]
+    fn a_verdict_is_provisional_for_as_long_as_its_window_is_open() {
+        assert_eq!(Policy::builtin().window_ms(), engagement::verdict::PROVISIONAL_MS);
+    }
+
+    #[test]
     fn every_weight_belongs_to_a_rule() {
         for name in Policy::builtin().weight_names() {
             let rule = name.split('.').next().unwrap_or_default();

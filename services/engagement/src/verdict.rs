@@ -5,6 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+/// So many milliseconds after a hit arrived its verdict may still be corrected by what comes, in the progress of events' times;
+/// until then it is provisional.
+pub const PROVISIONAL_MS: i64 = 1_800_000;
+
 /// Who stands behind a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,10 +3,11 @@
 use crate::problem::Problem;
 use crate::unsubscribes::{self, Standing};
 use clickhouse::{Client, Row};
+use engagement::verdict::PROVISIONAL_MS;
 use engagement::{AccountNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -91,6 +92,8 @@ struct Hit {
     label: Option<String>,
     /// The verdict that counts: the one of the highest revision.
     verdict: Judgement,
+    /// Whether what comes may still correct it: so for half an hour after the hit. Later only `reclassify` does, and what comes late.
+    provisional: bool,
     /// Every verdict there ever was, the first one first.
     revisions: Vec<Judgement>,
     /// What the request showed, while it is kept; null afterwards.
@@ -239,12 +242,13 @@ pub(crate) async fn read(
     let recipient_id = first(|row| &row.recipient_id, |row| &row.recipient_id);
     let recipient_domain = first(|row| &row.recipient_domain, |row| &row.recipient_domain);
     let campaign = first(|row| &row.campaign, |row| &row.campaign);
+    let now = Timestamp::from_clock(SystemTime::now());
     let mut events = Vec::with_capacity(deliveries.len() + hits.len());
     for row in deliveries {
         events.push(Entry::Delivery(Box::new(delivery(row)?)));
     }
     for row in hits {
-        add_hit(&mut events, row)?;
+        add_hit(&mut events, row, now)?;
     }
     // A hit whose last revisions were cut off would show a verdict that does not count.
     if truncated && events.last().is_some_and(Entry::is_cut) {
@@ -309,7 +313,7 @@ fn delivery(row: DeliveryRow) -> Result<Delivery, Problem> {
 }
 
 /// Adds a revision to the hit before it, or begins a new hit. Rows come in the order of hits and their revisions.
-fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
+fn add_hit(events: &mut Vec<Entry>, row: HitRow, now: Timestamp) -> Result<(), Problem> {
     let judgement = Judgement {
         revision: row.revision,
         current: row.current != 0,
@@ -345,8 +349,9 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
         hit.evidence = evidence;
         return Ok(());
     }
+    let at = time(row.received_at)?;
     events.push(Entry::Hit(Box::new(Hit {
-        at: time(row.received_at)?,
+        at,
         kind: row.kind,
         event_id: row.event_id,
         method: row.method,
@@ -354,6 +359,7 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow) -> Result<(), Problem> {
         link_count: row.link_count,
         label: filled(row.label),
         verdict: judgement.clone(),
+        provisional: now.since(at) < PROVISIONAL_MS,
         revisions: vec![judgement],
         evidence,
         unsubscribe: None,

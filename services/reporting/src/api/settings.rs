@@ -20,10 +20,11 @@ use utoipa::ToSchema;
 pub(super) struct SettingsDocument {
     /// What reports leave out, unless they are asked otherwise.
     suppress: SuppressDocument,
-    /// How many days addresses, agents, headers and servers' texts are kept, 1 to 3650.
+    /// How many days addresses, agents, headers and servers' texts are kept, 1 to 3650: to the midnight (UTC) before they are over,
+    /// of less than seven to the full hour.
     #[schema(minimum = 1, maximum = 3650)]
     evidence_days: u16,
-    /// How many days events are kept, from `evidence_days` to 3650.
+    /// How many days events are kept, from `evidence_days` to 3650; ends as `evidence_days` does.
     #[schema(minimum = 1, maximum = 3650)]
     retention_days: u16,
     /// Where the account's URLs point, such as `https://track.example.org`; null for the server's default.

@@ -77,6 +77,7 @@ async fn everything_is_told_in_order() {
         (&json!(1), &json!(3), &json!("book"))
     );
     assert_eq!(click["verdict"]["actor"], "automated");
+    assert_eq!(click["provisional"], false, "it is long ago");
     assert_eq!((&click["verdict"]["revision"], &click["verdict"]["current"]), (&json!(3), &json!(true)));
     assert_eq!(click["verdict"]["confidence"], json!(0.9));
     assert_eq!(click["verdict"]["reasons"][0]["rule"], "agent");
