@@ -1,14 +1,16 @@
 //! Whatever the batches, the restarts and the partitions, the last verdicts are those of feeding all at once, and no
 //! revision says two things. Partitions in memory; what is written and read back is what the stage writes and reads.
 
+use super::live::HOLD_MS;
 use super::live::{Live, Said};
 use super::part::{Part, Phase};
+use super::trail::Trail;
 use crate::in_force::InForce;
-use crate::neighbours::address_of;
+use crate::neighbours::{Neighbours, address_of};
 use crate::ruleset::{BUILTIN_FILES, Ruleset};
 use crate::signatures::SignatureFile;
 use engagement::neighbour::Fact;
-use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Signal, Timestamp, message_key};
+use engagement::{AccountNumber, Classified, DeliveryEvent, Hit, Neighbour, Signal, Timestamp, message_key};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -147,11 +149,12 @@ impl Place {
         self.signals_from = self.part.signals.begin(newest, u64::MAX).unwrap_or(self.signals_from);
     }
 
-    fn feed(&mut self, batch: &[Fed], refused: bool) {
-        let mut outputs = Vec::new();
+    /// What the hits of the batch make for the second stage comes back.
+    fn feed(&mut self, batch: &[Fed], refused: bool) -> Vec<Neighbour> {
+        let (mut outputs, mut neighbours) = (Vec::new(), Vec::new());
         for fed in batch {
             outputs.extend(match fed {
-                Fed::Hit(hit) => self.part.live.hit((**hit).clone(), |_| ()),
+                Fed::Hit(hit) => self.part.live.hit((**hit).clone(), |record| neighbours.push(record)),
                 Fed::Delivery(event) => self.part.delivery((**event).clone()),
                 Fed::Signal(signal) => self.part.signal(signal.clone()),
             });
@@ -176,7 +179,111 @@ impl Place {
             }
         }
         self.write(outputs);
+        neighbours
     }
+}
+
+/// One partition of the second stage.
+struct Ground {
+    neighbours: Neighbours,
+    trail: Trail,
+    records: Vec<Neighbour>,
+    next: usize,
+    /// Where a reader begins again.
+    from: u64,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let (neighbours, trail) = (Neighbours::new(usize::MAX), Trail::new(HOLD_MS));
+        Self { neighbours, trail, records: Vec::new(), next: 0, from: 0 }
+    }
+
+    /// Another takes it over, which reads what is behind again.
+    fn restart(&mut self) {
+        (self.neighbours, self.trail) = (Neighbours::new(usize::MAX), Trail::new(HOLD_MS));
+        self.next = self.from as usize;
+    }
+
+    /// Compares what came; what that makes known.
+    fn compare(&mut self) -> Vec<Signal> {
+        let mut signals = Vec::new();
+        for (offset, record) in self.records.iter().enumerate().skip(self.next) {
+            self.neighbours.take(record, &RULESET, |signal| signals.push(signal));
+            self.trail.pass(self.neighbours.newest(), offset as u64 + 1, 1);
+        }
+        self.next = self.records.len();
+        self.from = self.trail.begin(self.neighbours.newest(), u64::MAX).unwrap_or(self.from);
+        signals
+    }
+}
+
+/// Feeds hits to both stages, which hand each other what they find; the last verdict on each. Between two batches the second
+/// stage may lag behind, and both may begin anew.
+fn both_stages(
+    hits: &[Fed],
+    partitions: u32,
+    batches: &[(usize, Turn)],
+) -> Result<BTreeMap<u128, String>, TestCaseError> {
+    let mut places: Vec<Place> = (0..partitions).map(|_| Place::new()).collect();
+    let mut grounds: Vec<Ground> = (0..partitions).map(|_| Ground::new()).collect();
+    let at = |key: &[u8]| partition(key, partitions) as usize;
+    let mut turns = batches.iter().cycle();
+    let mut rest = hits;
+    while !rest.is_empty() {
+        let (count, turn) = turns.next().copied().unwrap_or((usize::MAX, Turn::Nothing));
+        let (batch, later) = rest.split_at(count.min(rest.len()));
+        rest = later;
+        for (number, place) in places.iter_mut().enumerate() {
+            let of_place = |fed: &&Fed| matches!(fed, Fed::Hit(hit) if at(&message_key(hit.account_number, &hit.message_id)) == number);
+            let batch: Vec<Fed> = batch.iter().filter(of_place).cloned().collect();
+            for record in place.feed(&batch, matches!(turn, Turn::Refused)) {
+                grounds[at(&record.key())].records.push(record);
+            }
+        }
+        if matches!(turn, Turn::Restart) {
+            places.iter_mut().for_each(Place::take_over);
+            grounds.iter_mut().for_each(Ground::restart);
+        }
+        // Now and then the second stage is late.
+        if count % 2 == 1 || rest.is_empty() {
+            for signal in grounds.iter_mut().flat_map(Ground::compare).collect::<Vec<_>>() {
+                let place = at(&message_key(signal.account_number, &signal.message_id));
+                places[place].feed(&[Fed::Signal(signal)], matches!(turn, Turn::Refused));
+            }
+        }
+    }
+    let mut said: BTreeMap<u128, BTreeMap<u32, Classified>> = BTreeMap::new();
+    for classified in places.into_iter().flat_map(|place| place.said) {
+        let of_event = said.entry(classified.hit.event_id.as_u128()).or_default();
+        let known = of_event.entry(classified.verdict.revision).or_insert_with(|| classified.clone());
+        prop_assert_eq!(&*known, &classified, "one revision says two things");
+    }
+    Ok(last(&said))
+}
+
+/// Hits on the mails of one mailing, many of them within the same seconds, from two networks.
+fn mailing(most: usize) -> impl Strategy<Value = Vec<Fed>> {
+    let one = (0..40usize, 0..3usize, 0..25 * MINUTE, 0..2usize, 0..3usize, any::<bool>());
+    prop::collection::vec(one, 1..most).prop_map(|all| {
+        let fed = |(number, (message, kind, at, agent, address, burst)): (
+            usize,
+            (usize, usize, i64, usize, usize, bool),
+        )| {
+            let at = if burst { at % 2 * 9 * MINUTE + at % 4000 } else { at };
+            match hit(number, message, kind, at, agent) {
+                Fed::Hit(mut hit) => {
+                    let ip = ["203.0.113.7", "203.0.113.8", "198.51.100.9"][address];
+                    hit.request.ip = Some(ip.parse().unwrap());
+                    hit.link_count = hit.link_count.map(|_| 2);
+                    hit.link_index = hit.link_index.map(|link| link % 2);
+                    Fed::Hit(hit)
+                }
+                fed => fed,
+            }
+        };
+        all.into_iter().enumerate().map(fed).collect()
+    })
 }
 
 /// Feeds everything, in batches of these sizes with these turns between; all that was said, of each event by revision.
@@ -334,6 +441,24 @@ proptest! {
         for partitions in [1, 12] {
             let found = differences(&last(&run(&shuffled, partitions, &batches)?), &whole);
             prop_assert!(found.is_empty(), "{found:#?}");
+        }
+    }
+
+    /// Nor is it with what the hits of different messages show of each other, however late the second stage is.
+    #[test]
+    fn any_order_within_a_window_ends_the_same_over_both_stages(
+        hits in mailing(100),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 100),
+        batches in batches(),
+    ) {
+        let whole = both_stages(&hits, 1, &[])?;
+        let mut shuffled = hits.clone();
+        for (place, other) in order.iter().enumerate().take(hits.len()) {
+            shuffled.swap(place, other.index(hits.len()));
+        }
+        for partitions in [1, 12] {
+            let found = differences(&both_stages(&shuffled, partitions, &batches)?, &whole);
+            prop_assert!(found.is_empty(), "{partitions}: {found:#?}");
         }
     }
 
