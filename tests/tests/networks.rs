@@ -207,10 +207,12 @@ async fn an_operators_own_signature_files_are_taken_into_use_without_a_restart()
     let told = format!("{}:5: unknown source id", path.display());
     put(&path, &broken);
     let log = wait_until(|| async { system.log() }, |log| log.contains(&told)).await;
+    assert_eq!(system.metric("trueopen_signatures_ruleset_refused").await, 1.0, "for an alert");
     assert!(log.contains("the one in force stays"), "{log}");
     assert_eq!(source_of(&system, "still", ACME, ip).await, "sophos");
     std::fs::remove_file(&path).unwrap();
     becomes(&system, "gone", ACME, ip, &before).await;
+    wait_until(|| system.metric("trueopen_signatures_ruleset_refused"), |refused| *refused == 0.0).await;
     assert_eq!(system.log().matches(&told).count(), 1, "{}", system.log());
     assert_eq!(ruleset(), shipped);
 

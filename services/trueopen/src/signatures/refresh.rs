@@ -136,11 +136,17 @@ async fn take(settings: &Settings, rules: &InForce) {
                 "another ruleset is in force"
             );
             rules.replace(ruleset);
+            metrics::RULESET_REFUSED.set(0);
         }
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => warn!(%error, "the ruleset could not be made anew, the one in force stays"),
-        Err(error) => warn!(%error, "the ruleset could not be made anew, the one in force stays"),
+        Ok(Ok(_)) => metrics::RULESET_REFUSED.set(0),
+        Ok(Err(error)) => refused(&error),
+        Err(error) => refused(&error),
     }
+}
+
+fn refused(error: &dyn std::fmt::Display) {
+    metrics::RULESET_REFUSED.set(1);
+    warn!(%error, "the ruleset could not be made anew, the one in force stays");
 }
 
 fn mark(settings: &Settings) -> Mark {
