@@ -124,11 +124,11 @@ async fn dry_run(
         let mut left = range;
         let mut length = STRETCH_MS;
         while let Some(stretch) = next_stretch(client, account, left, length).await? {
-            let (stretch, compared) = compare(client, ruleset, account, stretch, &Messages::All).await?;
+            let (judged, compared) = compare(client, ruleset, account, stretch, &Messages::All).await?;
             let mut judging =
-                Judging::begin(client, ruleset, account, stretch, &Messages::All, &compared).await?;
-            while let Some(judged) = judging.next().await? {
-                for outcome in &judged.outcomes {
+                Judging::begin(client, ruleset, account, judged, &Messages::All, &compared).await?;
+            while let Some(message) = judging.next().await? {
+                for outcome in &message.outcomes {
                     match outcome {
                         Outcome::Expired(_) => tally.expired += 1,
                         _ if outcome.received_at().millis() > closed => tally.open += 1,
@@ -140,8 +140,8 @@ async fn dry_run(
                     }
                 }
             }
-            length = longer(stretch);
-            left.from = stretch.to;
+            length = next_length(length, stretch, judged);
+            left.from = judged.to;
             output::progress(&format!("{}: {} events judged", account.id, tally.same + tally.changed));
         }
         output::progress("");
@@ -162,7 +162,23 @@ async fn next_stretch(
     Ok(first.map(|from| Stretch { from, to: left.to.min(from + length_ms) }))
 }
 
-/// How long the stretch behind one may be that was judged: where much is found it was cut, and the next will be like it.
-fn longer(judged: Stretch) -> i64 {
-    ((judged.to - judged.from) * 2).clamp(compare::SHORTEST_MS, STRETCH_MS)
+/// How long the next stretch may be after one of at most so long: where much is found one is cut, and the next will be like it.
+fn next_length(length_ms: i64, asked: Stretch, judged: Stretch) -> i64 {
+    if judged.to < asked.to { judged.to - judged.from } else { (length_ms * 2).min(STRETCH_MS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_is_short_only_after_one_that_was_cut() {
+        let stretch = |to: i64| Stretch { from: 0, to };
+        let cut = next_length(STRETCH_MS, stretch(STRETCH_MS), stretch(STRETCH_MS / 8));
+        assert_eq!(cut, STRETCH_MS / 8);
+        let on = next_length(cut, stretch(cut), stretch(cut));
+        assert_eq!(on, STRETCH_MS / 4);
+        // The rest of an account's time may be little.
+        assert_eq!(next_length(STRETCH_MS, stretch(1000), stretch(1000)), STRETCH_MS);
+    }
 }

@@ -17,7 +17,7 @@ use store::Account;
 /// So many facts at once at most, of 48 bytes each.
 const MOST_FOUND: usize = 1_000_000;
 /// A stretch is made no shorter: then what is read on either side of it is all that counts.
-pub(super) const SHORTEST_MS: i64 = 60_000;
+const SHORTEST_MS: i64 = 60_000;
 /// With more domains or addresses than these the messages' neighbours are read with everybody else's: a parameter of a query
 /// has a bound (`http_max_field_value_size`, 128 KiB).
 const MOST_GROUNDS: usize = 1000;

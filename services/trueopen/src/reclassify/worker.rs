@@ -9,7 +9,7 @@ use super::compare::compare;
 use super::jobs::{Job, Jobs, Progress};
 use super::rows::{self, Judging, Messages, Stretch};
 use super::tally::Tally;
-use super::{STRETCH_MS, late, longer, next_stretch};
+use super::{STRETCH_MS, late, next_length, next_stretch};
 use crate::Failure;
 use classifier::stage::{Place, Revisions, Said};
 use classifier::{InForce, Outcome, Ruleset};
@@ -168,7 +168,7 @@ impl Worker {
             for ((_, progress), tally) in own.iter_mut().zip(tallies) {
                 progress.add(tally);
             }
-            self.stretch_ms = longer(judged);
+            self.stretch_ms = next_length(self.stretch_ms, stretch, judged);
             reached = Some((account.number.0, judged.to));
             break;
         }
