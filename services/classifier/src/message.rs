@@ -118,10 +118,10 @@ impl<T: Kept> Message<T> {
         self.window.see_again(|kept, seen| ruleset.see(&kept.facts(seen)));
     }
 
-    /// Judges every hit again, and calls back with the verdicts that are other than was said last.
+    /// Judges every open hit again, and calls back with the verdicts that are other than was said last.
     pub fn review(&mut self, ruleset: &Ruleset, mut say: impl FnMut(Revised<'_, T>)) {
         self.mark(ruleset);
-        for index in 0..self.live() {
+        for index in self.window.first_open(ruleset.policy())..self.live() {
             self.say(index, ruleset, false, true, &mut say);
         }
     }
@@ -138,7 +138,7 @@ impl<T: Kept> Message<T> {
         }
     }
 
-    /// The hits whose window is open.
+    /// The hits whose window is open, and those that are still neighbours of such.
     #[must_use]
     pub fn live(&self) -> usize {
         self.window.all().len()

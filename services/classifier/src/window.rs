@@ -1,7 +1,8 @@
 //! What a message's hits show together: the window.
 //!
-//! A [`Window`] holds the hits of one message that are not older than `window_minutes` behind its newest, in the order of
-//! (received_at, event id), at most `window_hits` of them: what leaves is closed and never judged again, and folds into
+//! A [`Window`] holds the hits of one message in the order of (received_at, event id), at most `window_hits` of them. Those not
+//! older than `window_minutes` behind its newest are open; older ones are closed and never judged again, but stay for as
+//! long again, so that each open hit has all its neighbours; then, or when too many come, they fold into
 //! the counters of [`Folded`], which rules still read. What the rules
 //! find around a hit is its [`Marks`], a function of the hits in the window and of what it was told of other messages'
 //! hits ([`Told`]), and of nothing else; no rule looks further than the window reaches, so for hits that come in time the last marks of each are a function of the set of hits.
@@ -165,7 +166,7 @@ impl<T: Kept> Window<T> {
         hits.reserve_exact(1);
         hits.insert(place, held);
         let newest = newest.unwrap_or(seen.received_at).max(seen.received_at);
-        let old = hits.partition_point(|held| newest.since(held.seen.received_at()) > policy.window_ms());
+        let old = hits.partition_point(|held| newest.since(held.seen.received_at()) > 2 * policy.window_ms());
         let leaving = old.max(hits.len().saturating_sub(most)).min(place);
         for held in hits.drain(..leaving) {
             self.folded.add(&held.seen.without_agent());
@@ -174,7 +175,13 @@ impl<T: Kept> Window<T> {
         Placed::New(place - leaving)
     }
 
-    /// Finds the marks of every hit anew, and calls back with those whose marks changed, in order.
+    /// The place of the first hit that is open.
+    pub(crate) fn first_open(&self, policy: &Policy) -> usize {
+        let Some(newest) = self.hits.last().map(|held| held.seen.received_at()) else { return 0 };
+        self.hits.partition_point(|held| newest.since(held.seen.received_at()) > policy.window_ms())
+    }
+
+    /// Finds the marks of every open hit anew, and calls back with those whose marks changed, in order.
     pub(crate) fn mark(&mut self, told: &Told, policy: &Policy, mut changed: impl FnMut(usize)) {
         let alone = self.hits.len() < 2 && told.is_empty();
         if alone && !self.hits.iter().any(|held| held.seen.images_expected()) {
@@ -189,7 +196,8 @@ impl<T: Kept> Window<T> {
         let seen: SmallVec<[Seen; 4]> = self.hits.iter().map(Held::seen).collect();
         let crowds = Crowd::all(&seen, policy);
         let trap = seen.iter().any(|seen| seen.kind == Kind::Trap);
-        for (at, held) in self.hits.iter_mut().enumerate() {
+        let open = self.first_open(policy);
+        for (at, held) in self.hits.iter_mut().enumerate().skip(open) {
             let around =
                 Around { hits: &seen, at, trap, policy, crowds: &crowds, told, folded: &self.folded };
             let marks = around.marks();

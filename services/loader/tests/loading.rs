@@ -258,7 +258,8 @@ async fn rows_keep_what_their_account_says_and_follow_it() {
     given.hits(&[hit(Uuid::now_v7(), "m", "c", days_ago(10), 1)]).await;
     given.deliveries(&[delivery("a", "bounced", "m")]).await;
     given.loaded().await;
-    let days = "SELECT toUInt64(round((toInt64(evidence_until) - toUnixTimestamp(received_at)) / 86400)) FROM events";
+    let days =
+        "SELECT toUInt64(ceil((toInt64(evidence_until) - toUnixTimestamp(received_at)) / 86400)) FROM events";
     assert_eq!(given.count(days).await, 20);
 
     // The change was applied to stored rows before this row came: only the loader can know of it.

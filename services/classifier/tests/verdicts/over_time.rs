@@ -222,8 +222,8 @@ fn a_burst_corrects_its_first_clicks_and_a_late_hit_corrects_nothing() {
     // Half an hour later the burst is closed: what comes for it is judged alone and nothing is said of the others.
     let before = said.0.len();
     feed(&mut message, &person(5, 1_900_000, 2), &mut said);
-    assert_eq!((said.0.len() - before, message.live()), (1, 1));
-    assert_eq!(message.folded(), 5);
+    assert_eq!(said.0.len() - before, 1);
+    assert_eq!((message.live(), message.folded()), (6, 0), "closed, and neighbours still");
     let mut late = 0;
     let hit = click(6, 250, 2);
     message.hit(RULESET.see(&hit.facts_of()), hit, &RULESET, |revised| {
@@ -231,7 +231,29 @@ fn a_burst_corrects_its_first_clicks_and_a_late_hit_corrects_nothing() {
         assert!(revised.late && !revised.correction);
         assert_eq!(revised.judgement.verdict.revision, 1);
     });
-    assert_eq!((late, message.live()), (1, 1));
+    assert_eq!((late, message.live()), (1, 6));
+    feed(&mut message, &person(7, 3_700_500, 2), &mut said);
+    assert_eq!((message.live(), message.folded()), (2, 6), "another half hour later they are gone");
+}
+
+#[test]
+fn what_closes_stays_a_neighbour_of_what_is_open() {
+    // The trap link, a minute later a click of the same client; then the trap's window is closed and the click's is not.
+    let hit = |id: u32, at: i64, kind: Kind| Hit {
+        id,
+        at,
+        kind,
+        link: (kind == Kind::Click).then_some(0),
+        agent: 0,
+        ip: 0,
+        method: "GET",
+    };
+    let hits = [hit(0, 0, Kind::Trap), hit(1, 51_325, Kind::Click), hit(2, 1_800_001, Kind::Open)];
+    let mut said = at_once(&hits, None);
+    assert_eq!(said.last()[&1].1.reasons[0].rule, "trap_client");
+    let mut message = rebuilt(&hits, &said, None);
+    feed(&mut message, &hit(3, 1_810_000, Kind::Open), &mut said);
+    assert_eq!(said.last()[&1].1.reasons[0].rule, "trap_client", "after a restart too");
 }
 
 #[test]

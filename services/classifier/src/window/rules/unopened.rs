@@ -21,8 +21,9 @@ pub(super) fn see(around: &Around<'_>) -> u8 {
     if own.kind != Kind::Click || own.ahead || level == 0 {
         return 0;
     }
-    let opened = around.hits.iter().any(|seen| seen.kind == Kind::Open && !seen.ahead);
-    if opened || around.folded.opened(own.received_at, around.policy.window_ms()) { 0 } else { level }
+    let window = around.policy.window_ms();
+    let opened = around.others(window).any(|seen| seen.kind == Kind::Open && !seen.ahead);
+    if opened || around.folded.opened(own.received_at, window) { 0 } else { level }
 }
 
 /// Readers load images now.
