@@ -142,8 +142,9 @@ thresholds! {
     learn_messages,
     /// So many clicks show a habit at least.
     learn_clicks,
-    /// So many in a hundred of a domain's scans lie in a time that is learned.
+    /// Of so many in a hundred of a domain's clicks an image was loaded before where its readers load images.
     readers_images_percent,
+    /// So many in a hundred of a domain's scans lie in a time that is learned.
     scan_share_percent,
     /// So many times as many scans as people's clicks lie in it.
     scan_people_times,

@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// The most bytes of all agent patterns together; the shipped ones have 1,600. Each takes up to a kilobyte in the automaton.
+/// The most bytes of all agent patterns together; the shipped ones have 3,200. The automaton grows with them.
 pub const MOST_PATTERN_BYTES: usize = 128 << 10;
 
 /// What a signature file holds.

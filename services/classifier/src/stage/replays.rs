@@ -253,13 +253,7 @@ fn both_stages(
             }
         }
     }
-    let mut said: BTreeMap<u128, BTreeMap<u32, Classified>> = BTreeMap::new();
-    for classified in places.into_iter().flat_map(|place| place.said) {
-        let of_event = said.entry(classified.hit.event_id.as_u128()).or_default();
-        let known = of_event.entry(classified.verdict.revision).or_insert_with(|| classified.clone());
-        prop_assert_eq!(&*known, &classified, "one revision says two things");
-    }
-    Ok(last(&said))
+    Ok(last(&by_revision(places)?))
 }
 
 /// Hits on the mails of one mailing, many of them within the same seconds, from two networks.
@@ -315,6 +309,11 @@ fn run(
             }
         }
     }
+    by_revision(places)
+}
+
+/// All that was said in some partitions, of each event by revision.
+fn by_revision(places: Vec<Place>) -> Result<BTreeMap<u128, BTreeMap<u32, Classified>>, TestCaseError> {
     let mut said: BTreeMap<u128, BTreeMap<u32, Classified>> = BTreeMap::new();
     for classified in places.into_iter().flat_map(|place| place.said) {
         let of_event = said.entry(classified.hit.event_id.as_u128()).or_default();

@@ -64,8 +64,9 @@ impl Waiting {
         if self.known.len() > most {
             let heard = |deliveries: &Deliveries| deliveries.heard().map_or(i64::MIN, |heard| heard.millis());
             let mut times: Vec<i64> = self.known.values().map(heard).collect();
-            let leaving = (times.len() - most + most / LEAVING).min(times.len() - 1);
-            from = *times.select_nth_unstable(leaving).1;
+            // All that were heard of at one time go together, so that something always does.
+            let leaving = times.len() - most + most / LEAVING;
+            from = times.select_nth_unstable(leaving - 1).1.saturating_add(1);
             self.known.retain(|_, deliveries| is_since(deliveries, from));
             metrics::DELIVERIES_CROWDED_OUT.inc_by((times.len() - self.known.len()) as u64);
         }
@@ -106,6 +107,15 @@ mod tests {
         assert!(waiting.remove(&key(1), end).is_empty(), "it is with the message now");
         waiting.put(key(1), all, end + 1, 10);
         assert_eq!(waiting.remove(&key(1), end + 1).all().collect::<Vec<_>>(), [delivery(2000)]);
+    }
+
+    #[test]
+    fn many_that_are_heard_of_at_once_are_bounded_too() {
+        let mut waiting = Waiting::default();
+        for number in 0..100 {
+            waiting.take(key(number), delivery(0), START, 16);
+            assert!(waiting.known.len() <= 16, "{number}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::neighbours::address_of;
 use engagement::neighbour::{Fact, Hashed, Signal};
 use engagement::{AccountNumber, Timestamp};
 
-/// So many facts at most are kept of a message: more than its window has hits. Beyond it the oldest go.
+/// So many facts at most are kept of a message: as many as there are kinds of them for each hit of its window. Beyond it the
+/// oldest go.
 const MOST: usize = 256;
 
 /// The signals of one message, of which most have none.

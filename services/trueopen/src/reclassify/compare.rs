@@ -85,7 +85,10 @@ async fn grounds(
             neighbours(hit.account_number, &hit.message_id, &hit.recipient_id, &hit.recipient_domain, &seen);
         for record in records {
             match record.ground {
-                Ground::Domain => drop(found.domains.insert(hit.recipient_domain.clone())),
+                Ground::Domain => {
+                    let domain = hit.recipient_domain.trim_end_matches('.').to_lowercase();
+                    found.domains.insert(domain);
+                }
                 Ground::Client => found.addresses.extend(hit.request.ip.map(|ip| ip.to_string())),
             }
         }
@@ -106,7 +109,7 @@ async fn read(
     let condition = match around {
         None => "",
         Some(_) => {
-            "AND (NOT has_evidence OR recipient_domain IN {domains: Array(String)}
+            "AND (NOT has_evidence OR trim(TRAILING '.' FROM lowerUTF8(toString(recipient_domain))) IN {domains: Array(String)}
                  OR cutIPv6(toIPv6OrDefault(ip), 10, 1) IN (
                      SELECT cutIPv6(toIPv6(arrayJoin({addresses: Array(String)})), 10, 1)))"
         }
