@@ -11,6 +11,7 @@ mod api;
 mod audit;
 mod auth;
 mod body;
+mod compare;
 mod config;
 mod details;
 mod error;

@@ -10,9 +10,31 @@ use std::path::Path;
 use uuid::Uuid;
 
 const DAY: &str = "from=2026-03-10&to=2026-03-11";
-const PARQUET: &str = "application/vnd.apache.parquet";
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 
-async fn asked(world: &World, path: &str, accept: &str) -> Response {
+/// Every report, each with all that it groups by.
+pub(crate) const REPORTS: [&str; 18] = [
+    "breakdown?by=recipient_domain&",
+    "breakdown?by=mailbox_provider&",
+    "breakdown?by=campaign&",
+    "breakdown?by=bounce_reason&",
+    "breakdown?by=link&",
+    "breakdown?by=source&",
+    "breakdown?by=client&",
+    "breakdown?by=country&",
+    "summary?",
+    "timeseries?interval=hour&tz=Asia/Kathmandu&",
+    "latency?by=mailbox_provider&",
+    "visits?",
+    "machines?by=both&",
+    "after-delivery?",
+    "corrections?",
+    "hours?tz=Asia/Kathmandu&",
+    "refusals?",
+    "delivery-times?",
+];
+
+pub(crate) async fn asked(world: &World, path: &str, accept: &str) -> Response {
     let request = reqwest::Client::new().get(format!("{}/v1/accounts/demo/{path}", world.url));
     let response = request.bearer_auth(&world.admin).header("accept", accept).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -20,12 +42,12 @@ async fn asked(world: &World, path: &str, accept: &str) -> Response {
     response
 }
 
-fn lines(text: &str) -> Vec<Value> {
+pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What ClickHouse answers to a query over a file, which stands in it as `FILE`.
-async fn read_back(world: &World, file: &Path, query: &str) -> Vec<Value> {
+pub(crate) async fn read_back(world: &World, file: &Path, query: &str) -> Vec<Value> {
     let query = query.replace("FILE", &format!("file('{}', 'Parquet')", file.display()));
     // Groups of rows are read side by side unless their order is asked for.
     let settings = "date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0,
@@ -69,35 +91,16 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
     seed.hit("m01", "click", ("human", "chrome"), "10:00:00").link = (Some(1), "a,\"ü\"\n漢字");
     seed.insert(&world).await;
     let folder = scratch("parquet");
-    let by = [
-        "recipient_domain",
-        "mailbox_provider",
-        "campaign",
-        "bounce_reason",
-        "link",
-        "source",
-        "client",
-        "country",
-    ];
-    let mut paths: Vec<(String, String)> =
-        by.map(|by| (format!("reports/breakdown?by={by}&{DAY}"), by.to_owned())).into();
-    for path in [
-        "reports/summary?compare=previous&",
-        "reports/timeseries?interval=hour&tz=Asia/Kathmandu&",
-        "reports/latency?by=mailbox_provider&",
-        "reports/visits?",
-        "reports/machines?by=both&",
-        "reports/after-delivery?",
-        "reports/corrections?",
-        "reports/hours?tz=Asia/Kathmandu&",
-        "reports/refusals?",
-        "reports/delivery-times?",
-        "events?limit=10000&",
-        "events?limit=all&",
-        // Nothing at all is a table too.
-        "reports/visits?campaign=none&",
-    ] {
-        paths.push((format!("{path}{DAY}"), String::new()));
+    let mut paths: Vec<(String, &str)> = REPORTS
+        .into_iter()
+        .map(|report| {
+            let first = report.strip_prefix("breakdown?by=").unwrap_or_default().trim_end_matches('&');
+            (format!("reports/{report}{DAY}"), first)
+        })
+        .collect();
+    // Nothing at all is a table too.
+    for path in ["events?limit=10000&", "events?limit=all&", "reports/visits?campaign=none&"] {
+        paths.push((format!("{path}{DAY}"), ""));
     }
     for (number, (path, first)) in paths.iter().enumerate() {
         let expected = lines(&asked(&world, path, "application/x-ndjson").await.text().await.unwrap());
