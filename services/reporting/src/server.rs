@@ -23,7 +23,7 @@ use std::sync::Arc;
 use store::{Accounts, Directory};
 use stream::Topic;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tower::ServiceExt as _;
 
 /// What the API works with; others open and close it.
@@ -83,6 +83,7 @@ impl Reporting {
             hits,
             default_base_url,
             settings_change: Mutex::new(()),
+            exports: Arc::new(Semaphore::new(config.exports)),
             config: config.clone(),
         });
         Ok(Self { listener, config, router: api::router(app) })

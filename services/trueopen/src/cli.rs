@@ -182,7 +182,7 @@ pub(crate) struct GrafanaUserCreate {
     /// The account that it is held to by row policies; without it the user reads all accounts
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// Let it read evidence too: client addresses, agents, headers, SMTP texts
+    /// Let it read evidence too: client addresses, agents, headers, SMTP texts, originals
     #[arg(long)]
     pub(crate) evidence: bool,
     /// Its password; one is made and printed, this once, if not given

@@ -139,13 +139,17 @@ def timed(sql):
     return cold, statistics.median(ask(sql)[1] for _ in range(ROUNDS)), summary
 
 
-def main():
-    until_ms = int(time.time() * 1000) // DAY * DAY
+def prepare(until_ms):
     known = int(ask(f"SELECT uniqExact(message_id) FROM deliveries WHERE account = {ACCOUNT}")[0])
     if known == 0:
         make(until_ms)
     elif known != MESSAGES:
         sys.exit(f"bench: the account has {known} messages, not {MESSAGES}: take another database")
+
+
+def main():
+    until_ms = int(time.time() * 1000) // DAY * DAY
+    prepare(until_ms)
     sizes()
     print(f"\n{'question':48} {'cold':>8} {'warm p50':>9} {'rows':>12} {'bytes':>14}   raw uniqExact: cold, warm, rows, bytes")
     for name, sql, raw, _ in questions(until_ms):
@@ -157,4 +161,5 @@ def main():
         print(f"{name:48} {shown[0]}   {shown[1]}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -117,6 +117,7 @@ pub(super) fn read(document: &Value, reader: &Reader) -> Item {
         label: "",
         sent_at: None,
         id: text(told, "/id"),
+        told,
     };
     engaged::item(event, &shown, reader)
 }

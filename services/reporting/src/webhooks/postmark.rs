@@ -69,6 +69,7 @@ fn item(told: &Value, reader: &Reader) -> Item {
         sent_at: None,
         // Postmark gives its opens and clicks no ids.
         id: "",
+        told,
     };
     engaged::item(event, &shown, reader)
 }

@@ -83,6 +83,7 @@ fn item(told: &Value, reader: &Reader) -> Item {
         label: "",
         sent_at: None,
         id: text(told, "/sg_event_id"),
+        told,
     };
     engaged::item(event, &shown, reader)
 }

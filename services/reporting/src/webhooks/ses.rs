@@ -79,6 +79,7 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
             sent_at: time(told.pointer("/mail/timestamp")),
             // SNS may tell twice under two ids of its own; what is told is the same.
             id: "",
+            told: &told,
         };
         engaged::item(event, &shown, reader)
     };

@@ -63,6 +63,7 @@ fn item(wrapped: &Value, reader: &Reader) -> Item {
         label: text(told, "/target_link_name"),
         sent_at: time(told.get("injection_time")),
         id: text(told, "/event_id"),
+        told,
     };
     engaged::item(event, &shown, reader)
 }

@@ -4,6 +4,7 @@ use crate::facts::{Hit, insert_hits};
 use crate::seed::{at, seed};
 use crate::support::scratch;
 use crate::world::{DEMO, World};
+use reporting::Config;
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -148,7 +149,7 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_a_window_comes_in_one_file_over_many_pages() {
     const HITS: u128 = 45_000;
-    let world = World::new().await;
+    let world = World::with(Config { exports: 2, ..Config::default() }).await;
     let hit = |number: u128| Hit {
         event_id: Uuid::from_u128(number + 1),
         revision: 1,
@@ -175,6 +176,17 @@ async fn all_of_a_window_comes_in_one_file_over_many_pages() {
     seed.insert(&world).await;
 
     let path = format!("events?limit=all&{DAY}");
+    // Two that nobody reads on take all the room there is, and no third comes in until they are gone.
+    let unread = [asked(&world, &path, "application/x-ndjson").await, asked(&world, &path, "text/csv").await];
+    let url = format!("/v1/accounts/demo/{path}&format=csv");
+    let (status, problem) = crate::world::problem(world.get(&url).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    drop(unread);
+    crate::support::until("room for an export", || async {
+        world.get(&url).await.status() == StatusCode::OK
+    })
+    .await;
+
     let file = scratch("whole").join("events.parquet");
     std::fs::write(&file, asked(&world, &path, PARQUET).await.bytes().await.unwrap()).unwrap();
     let query = "SELECT record, count() AS rows, uniqExact(event_id) AS events, countIf(revision = 2 AND actor = 'unknown') AS again
