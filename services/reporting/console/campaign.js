@@ -30,9 +30,9 @@ export function campaign(reports, context) {
       tile('Open rate', 'Mails with an open that counts, of the mails delivered. What counts is chosen above, under “Leave out”.', now, rate('open', 'of delivered, counted')),
       tile('Click rate', 'Mails with a click that counts, of the mails delivered. What counts is chosen above, under “Leave out”.', now, rate('click', 'of delivered, counted')),
       tile('Unsubscribed', 'Of the mails delivered, the share whose reader unsubscribed.', now, rate('unsubscribe', 'of delivered'))),
-    panel('Which links people followed', 'Each link by its place in the mail and the label you gave it, never by its URL.', 'w7', reports.get('breakdown', { by: 'link' }), ({ rows }) => (rows.length === 0 ? empty('No click yet', 'Each link that is followed appears here.') : table('Links', [
+    panel('Which links people followed', 'Mails by link, that is by its place in the mail and the label you gave it, never by its URL.', 'w7', reports.get('breakdown', { by: 'link' }), ({ rows }) => (rows.length === 0 ? empty('No click yet', 'Each link that is followed appears here.') : table('Links', [
       ['Link', (row) => row.label || (row.index === null ? 'without a place' : `link ${row.index + 1}`), { text: true }], ['Place', (row) => (row.index === null ? '' : count(row.index + 1))],
-      ['Mails, by people', (row) => count(row.clicks.human.unique)], ['Mails, counted', (row) => count(row.clicks.unique)], ['Clicks by machines', (row) => count(row.clicks.automated.total)], ['Nobody can tell', (row) => count(row.clicks.unknown.total)]], rows))),
+      ['By people', (row) => count(row.clicks.human.unique)], ['Counted', (row) => count(row.clicks.unique)], ['Machines’ clicks', (row) => count(row.clicks.automated.total)], ['Unclear', (row) => count(row.clicks.unknown.total)]], rows))),
     readWith(reports, 'w5'),
     panel('Who came back to a link', 'People by the label of the links they followed. One who comes on another day too is weighing something up.', '', reports.get('visits', { tz: context.zone }), returned),
     panel('Opens and clicks by people over time', 'Every open and click that a person made.', '', reports.get('timeseries', { interval: context.interval, tz: context.zone }), (answer) => overTime(answer, [

@@ -35,9 +35,9 @@ pub(super) struct Visit {
     pub(super) at: i64,
 }
 
-/// How many mails each mailing has.
+/// How many mails each mailing has: one to every recipient of the campaign of now.
 pub(super) fn mails(recipients: u64) -> u64 {
-    recipients.div_ceil(DAYS_AGO.len() as u64).min(MOST)
+    recipients.min(MOST)
 }
 
 /// The name of a mailing, from 0.

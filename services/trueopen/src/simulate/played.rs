@@ -151,7 +151,7 @@ impl Played {
             "Scanners and proxies",
             format!(
                 "{trapped} hits on the link that no reader can see{from}, {pressed} unsubscribes that a scanner asked for: \
-                 in force, and yours to reverse"
+                 in force, and yours to reverse, as a reader's that came in the midst of a scan"
             ),
         );
         if matches!(self.past, Past::Told { .. }) {
