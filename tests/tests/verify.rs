@@ -48,7 +48,7 @@ async fn the_recount_agrees_until_something_is_tampered_with() {
     let opened = |summary: &serde_json::Value| summary["opens"]["total"].as_u64().unwrap() > hits / 4;
     wait_until(|| async { system.api().summary("?suppress=none").await }, opened).await;
     let agreed = wait_until(|| async { verify(&system, &[]) }, |(agreed, _)| *agreed).await.1;
-    assert!(agreed.contains("demo: 300 messages recounted for 36 reports, 0 differences"), "{agreed}");
+    assert!(agreed.contains("demo: 1200 messages recounted for 36 reports, 0 differences"), "{agreed}");
 
     // One revision with two contents: a human who was none.
     execute(&system, &data, "SYSTEM STOP MERGES events").await;

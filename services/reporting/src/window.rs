@@ -30,6 +30,15 @@ pub(crate) struct Window {
     pub(crate) suppress: Suppression,
 }
 
+/// What is narrowed to; each is empty for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Narrowing {
+    pub(crate) campaign: String,
+    /// In lower case.
+    pub(crate) recipient_domain: String,
+    pub(crate) mailbox_provider: String,
+}
+
 /// A time that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Span {
@@ -220,14 +229,17 @@ impl Parameters {
             Some("sent") => Cohort::Sent,
             Some(_) => return Err(Problem::parameter("cohort", "is `event` or `sent`")),
         };
-        Ok(Window {
-            from,
-            to,
-            cohort,
+        let Narrowing { campaign, recipient_domain, mailbox_provider } = self.narrowing()?;
+        let suppress = self.suppression()?;
+        Ok(Window { from, to, cohort, campaign, recipient_domain, mailbox_provider, suppress })
+    }
+
+    /// What the question is narrowed to.
+    pub(crate) fn narrowing(&mut self) -> Result<Narrowing, Problem> {
+        Ok(Narrowing {
             campaign: self.filter("campaign")?,
             recipient_domain: self.filter("recipient_domain")?.trim_end_matches('.').to_lowercase(),
             mailbox_provider: self.filter("mailbox_provider")?.to_lowercase(),
-            suppress: self.suppression()?,
         })
     }
 
