@@ -153,7 +153,7 @@ fn lies() -> Vec<(&'static str, &'static str, String, Vec<(&'static str, &'stati
             ),
             vec![
                 ("timeseries", " suppress=apple interval="),
-                ("timeseries", " tz=Asia/Kathmandu campaign="),
+                ("timeseries", " campaign="),
                 ("timeseries", " interval=hour tz=Europe/Berlin: "),
                 ("timeseries", " interval=week "),
                 ("timeseries", ": rate_open is "),
