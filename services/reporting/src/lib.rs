@@ -33,5 +33,6 @@ mod window;
 pub use api::openapi;
 pub use config::Config;
 pub use error::ReportingError;
+pub use series::edges;
 pub use server::{Dependencies, Reporting};
 pub use webhooks::fetch::{Fetch, FetchError, Fetched, Internet};

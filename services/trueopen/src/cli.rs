@@ -4,6 +4,7 @@ mod mails;
 mod parse;
 mod stored;
 
+use crate::verify::Report;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -89,6 +90,9 @@ pub(crate) enum Command {
         /// The account; all if not given
         #[arg(long)]
         account: Option<String>,
+        /// One report alone, such as latency; may be given often. All if not given
+        #[arg(long, value_name = "REPORT", value_parser = Report::NAMES)]
+        report: Vec<String>,
     },
     /// Records that no stage could use: look at them, put them back
     #[command(subcommand)]
