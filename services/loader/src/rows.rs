@@ -4,6 +4,7 @@
 use crate::retention::Days;
 use crate::table::{OutOfRange, Table};
 use clickhouse::Row;
+use engagement::bounce::Said;
 use engagement::delivery::{DeliveryEvent, DeliveryType, judged};
 use engagement::{AccountNumber, Actor, Classified, Kind};
 use serde::{Deserialize, Serialize};
@@ -140,12 +141,13 @@ impl Table for Deliveries {
         let (class, reason) = match record.bounce_reason {
             Some(reason) => (record.bounce_class, Some(reason)),
             None => {
-                let (class, reason) = judged(
-                    record.kind,
-                    record.enhanced_code.as_deref(),
-                    record.smtp_code,
-                    record.diagnostic.as_deref(),
-                );
+                let said = Said {
+                    enhanced_code: record.enhanced_code.as_deref(),
+                    smtp_code: record.smtp_code,
+                    diagnostic: record.diagnostic.as_deref(),
+                    verdict: None,
+                };
+                let (class, reason) = judged(record.kind, &said);
                 (class.map(|class| class.as_str().to_owned()), reason.map(str::to_owned))
             }
         };
