@@ -150,8 +150,8 @@ impl Played {
         tell(
             "Scanners and proxies",
             format!(
-                "{trapped} hits on the link that no reader can see{from}, {pressed} unsubscribes that a scanner asked for: \
-                 in force, and yours to reverse, as a reader's that came in the midst of a scan"
+                "hits on the link that no reader can see{from}: {trapped}; unsubscribes that a scanner asked for: {pressed}, in \
+                 force and yours to reverse, as is a reader's that came in the midst of a scan"
             ),
         );
         if matches!(self.past, Past::Told { .. }) {
