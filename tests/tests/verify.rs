@@ -106,9 +106,11 @@ async fn more_history(system: &System, data: &Path) {
     wait_until(|| system.metric("trueopen_loader_lag_records"), |lag| *lag == 0.0).await;
 }
 
-/// Lies: a view, what its rows say otherwise, its parameters, and what verify must name: the report, and what the question
-/// and the figure are.
-fn lies() -> Vec<(&'static str, &'static str, String, Vec<(&'static str, &'static str)>)> {
+/// A view, what its rows say otherwise, its parameters, and what verify must name: the report, and what the question and the
+/// figure are.
+type Lie = (&'static str, &'static str, String, Vec<(&'static str, &'static str)>);
+
+fn lies() -> Vec<Lie> {
     let with = |more: &str| [COMMON, PROVIDER, more].join(", ").trim_end_matches(", ").to_owned();
     let (suppress, by) = ("suppress = {suppress:Array(String)}", "by = {by:String}");
     vec![
