@@ -402,15 +402,45 @@ fn of_a_proxy() -> Ruleset {
     Ruleset::from_files(&[BUILTIN_FILES, &[own]].concat()).unwrap()
 }
 
+/// One client follows many links of a message.
+fn many_links() -> Vec<Hit> {
+    let of_number = |number| match hit(number, 0, 1, 400 * number as i64, 0) {
+        Fed::Hit(hit) => *hit,
+        _ => unreachable!("it is a hit"),
+    };
+    (0..8).map(of_number).collect()
+}
+
+#[test]
+fn a_repeat_says_again_what_was_said_with_its_original_or_without() {
+    let mut live = Live::new(RULESET.clone().into(), 1000);
+    assert!(live.review().is_empty());
+    let take = |live: &mut Live, hit: &Hit| -> Vec<Classified> {
+        live.hit(hit.clone(), |_| ()).into_iter().map(|said| said.classified).collect()
+    };
+    let hits = many_links();
+    let said: Vec<Classified> = hits.iter().flat_map(|hit| take(&mut live, hit)).collect();
+    let again: Vec<Classified> = hits.iter().flat_map(|hit| take(&mut live, hit)).collect();
+    assert!(again.len() == hits.len() && again.iter().all(|again| said.contains(again)), "{again:#?}");
+    let corrected =
+        |one: &&Classified| one.verdict.revision > 1 && original_of(one.hit.event_id.as_u128()).is_some();
+    assert!(
+        again.iter().any(|one| corrected(&one))
+            && again.iter().all(|one| !corrected(&one) || one.hit.original.is_none())
+    );
+
+    // Nothing is corrected yet: the first verdict once more, original and all.
+    let mut live = Live::new(RULESET.clone().into(), 1000);
+    live.review();
+    let first = take(&mut live, &hits[0]);
+    assert!(first[0].hit.original.is_some());
+    assert_eq!(take(&mut live, &hits[0]), first);
+}
+
 #[test]
 fn a_ruleset_that_comes_into_force_sees_what_was_kept_as_after_a_restart() {
-    // One client follows many links; a last one comes under the other ruleset.
-    let hits: Vec<Hit> = (0..8)
-        .map(|number| match hit(number, 0, 1, 400 * number as i64, 0) {
-            Fed::Hit(hit) => *hit,
-            _ => unreachable!("it is a hit"),
-        })
-        .collect();
+    // A last one comes under the other ruleset.
+    let hits = many_links();
     let (early, last) = hits.split_at(7);
     let ruleset = InForce::from(RULESET.clone());
     let mut live = Live::new(ruleset.clone(), 1000);
