@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
 
 use acceptance::{Program, System, wait_until};
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 const RECIPIENTS: &str = "400";
 
@@ -16,6 +17,48 @@ fn simulate(system: &System, more: &[&str]) -> Program {
 fn counted(table: &str, name: &str) -> u64 {
     let lines = table.lines().filter(|line| line.contains(name));
     lines.map(|line| line.split_whitespace().next().unwrap().parse::<u64>().unwrap_or(0)).sum()
+}
+
+/// What makes each dashboard tell something: mailings of the weeks before with readers by day who return, a scanner that falls
+/// for the trap and unsubscribes, each as often as the table says.
+async fn the_weeks_before_are_there(system: &System, table: &str) {
+    let api = system.api();
+    let report = async |path: &str| api.json(&format!("/v1/accounts/demo/{path}")).await;
+    let (opens, clicks) = (counted(table, "opens of them"), counted(table, "clicks in them"));
+    assert!(opens > 50 && clicks > 10, "{table}");
+    let of = |campaigns: &Value, figure: &str| -> u64 {
+        let rows = campaigns["rows"].as_array().unwrap().iter();
+        let earlier = rows.filter(|row| row["key"].as_str().unwrap().starts_with("simulated-7-mailing-"));
+        earlier.map(|row| row.pointer(figure).unwrap().as_u64().unwrap()).sum()
+    };
+    let campaigns = wait_until(
+        || report("reports/breakdown?by=campaign&suppress=none"),
+        |rows| of(rows, "/opens/total") == opens && of(rows, "/clicks/total") == clicks,
+    )
+    .await;
+    assert_eq!(campaigns["rows"].as_array().unwrap().len(), 4);
+    assert_eq!(of(&campaigns, "/messages_without_delivery"), 0, "{campaigns}");
+    let days = report("reports/timeseries?interval=day").await;
+    let days = days["rows"].as_array().unwrap().iter();
+    assert!(days.filter(|day| day["opens"]["human"]["total"].as_u64() > Some(0)).count() >= 7);
+    let hours = report("reports/hours").await;
+    let hours = hours["rows"].as_array().unwrap();
+    let night = hours.iter().filter(|cell| cell["hour"].as_u64() < Some(5)).count();
+    assert!(hours.len() > 30 && night < hours.len() / 5, "{hours:?}");
+    let visits = report("reports/visits").await;
+    let returning: u64 =
+        visits["rows"].as_array().unwrap().iter().map(|row| row["returning"].as_u64().unwrap()).sum();
+    let told = counted(table, "readers who returned");
+    assert!(told > 0 && (told..=2 * told).contains(&returning), "{told}: {visits}");
+    let machines = report("reports/machines").await;
+    assert_eq!(machines["rows"][0]["traps"], counted(table, "the link that no reader can see"), "{machines}");
+    let asked = report("unsubscribes?suspect=true").await;
+    let asked = asked["unsubscribes"].as_array().unwrap().len() as u64;
+    // A reader's that comes in the midst of a scan is flagged too.
+    let pressed = counted(table, "scanner: unsubscribed");
+    assert!(pressed >= 1 && (pressed..=pressed + 3).contains(&asked), "{pressed}: {asked}");
+    // The door through which the past came in is shut again.
+    assert_eq!(report("webhooks").await["webhooks"], json!([]));
 }
 
 #[tokio::test]
@@ -59,10 +102,23 @@ async fn a_campaign_is_played_and_shows_in_the_reports() {
     let domains = system.api().json("/v1/accounts/demo/reports/breakdown?by=recipient_domain").await;
     assert!(domains["rows"].as_array().unwrap().len() > 60);
 
+    the_weeks_before_are_there(&system, &table).await;
+
     // Played again, the same campaign is the same messages: what was told replaces what was told, hits are more hits.
+    // An account that takes SparkPost's webhooks keeps its secret, and hears nothing of the past.
+    let own = json!({"secret": "own:0123456789abcdef", "opens_and_clicks": false});
+    let put = system.api().send(Method::PUT, "/v1/accounts/demo/webhooks/sparkpost", &own).await;
+    assert!(put.0.is_success(), "{put:?}");
+    let put =
+        system.api().send(Method::PUT, "/v1/accounts/demo/settings", &json!({"trap_links": true})).await;
+    assert!(put.0.is_success(), "{put:?}");
     let again = simulate(&system, &[]).output();
     let said = String::from_utf8(again.stdout).unwrap();
     assert!(again.status.success() && said.contains("this machine's address"), "{said}");
+    assert!(said.contains("no earlier mailings: the account takes SparkPost's webhooks"), "{said}");
+    assert!(!said.contains("made here for the run") && table.contains("made here for the run"), "{said}");
+    let webhooks = system.api().json("/v1/accounts/demo/webhooks").await;
+    assert_eq!(webhooks["webhooks"][0]["opens_and_clicks"], false, "{webhooks}");
     let second = wait_until(
         || async { system.api().summary(query).await },
         |summary| summary["opens"]["total"] == 2 * opens && summary["clicks"]["total"] == 2 * clicks,

@@ -6,6 +6,7 @@ use acceptance::{System, wait_until};
 use engagement::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 const PERSON: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
@@ -87,7 +88,30 @@ async fn providers_opens_and_clicks_are_judged_and_reported() {
     let events = timeline["events"].as_array().unwrap();
     assert_eq!(events.len(), 4, "{timeline}");
     assert!(timeline.to_string().contains("\":provider\":\"postmark\""), "{timeline}");
-    assert!(!timeline.to_string().contains("john"), "{timeline}");
+    for private in ["john", "your-results", "https:"] {
+        assert!(!timeline.to_string().contains(private), "{private} in {timeline}");
+    }
+    // What Postmark told is kept with each, of the delivery and of the hits alike.
+    for (event, record) in events.iter().zip(["Delivery", "Open", "Click", "Click"]) {
+        let original = event["evidence"]["original"].as_str().or(event["original"].as_str()).unwrap();
+        let original: Value = serde_json::from_str(original).unwrap();
+        assert_eq!((&original["RecordType"], &original["Recipient"]), (&json!(record), &json!("[address]")));
+    }
+    // Corrections don't bring it again, and it is there all the same.
+    let timeline: Value = system.api().timeline("m-scanned").await.json().await.unwrap();
+    let events = timeline["events"].as_array().unwrap();
+    let corrected = events.iter().filter(|event| event["verdict"]["revision"].as_u64() > Some(1)).count();
+    assert!(events.len() == 6 && corrected > 0, "{timeline}");
+    let told = |event: &Value| {
+        let original: Value = serde_json::from_str(event["evidence"]["original"].as_str().unwrap()).unwrap();
+        original["event_id"].as_str().unwrap().to_owned()
+    };
+    let ids: BTreeSet<String> = events.iter().map(told).collect();
+    assert_eq!(ids, (0..6).map(|number| format!("9235692769381385{number}")).collect(), "{timeline}");
+    assert!(
+        !timeline.to_string().contains("recipient@") && !timeline.to_string().contains("https:"),
+        "{timeline}"
+    );
     // Counted one way by the API and another by the recount.
     let verified = system.command(&["verify"]).output();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));

@@ -1,11 +1,11 @@
 // One campaign: from sent to clicked, and which links.
 
-import { figures, hitFigures, linkFigures, narrowing, series } from './clickhouse';
+import { figures, hitFigures, linkFigures, narrowing, series, timeZone, visits } from './clickhouse';
 import { COLOURS, bars, begin, chart, gauges, number, rows } from './panels';
 
 export const ofCampaign = () =>
   begin('campaign', 'One campaign from sent to clicked. Choose it above.', 'now-30d')
-    .variables([...narrowing()])
+    .variables([...narrowing(), timeZone()])
     .withPanel(
       gauges(
         { title: 'From sent to clicked', says: 'How many mails got how far; opens and clicks are those of people.', defined: ['sent', 'delivered', 'human opens', 'human clicks'], unit: 'mails' },
@@ -37,6 +37,14 @@ export const ofCampaign = () =>
         `SELECT if(group_key = '', 'unknown', group_key) AS Client, opens_human_total AS Opens, clicks_human_total AS Clicks\nFROM ${hitFigures('client')}\n` +
           `WHERE opens_human_total + clicks_human_total > 0 ORDER BY Opens + Clicks DESC, Client LIMIT 10`,
         { Opens: COLOURS.human, Clicks: COLOURS.sent },
+      ),
+    )
+    .withPanel(
+      rows(
+        { title: 'Who came back to a link', says: 'People by the label of the links they followed, and how many of them came on another day too, by the days of the chosen time zone.', defined: ['visit', 'returning'], unit: 'mails', width: 24, height: 7 },
+        `SELECT if(label = '', if(isNull(\`index\`), 'without a label', concat('link ', toString(assumeNotNull(\`index\`) + 1))), label) AS Label, messages AS Mails, returning AS "On another day too", ` +
+          `visits AS Visits, clicks AS Clicks\nFROM ${visits()}\nORDER BY visits DESC, Label LIMIT 200`,
+        { Visits: 'short', Clicks: 'hits' },
       ),
     )
     .withPanel(

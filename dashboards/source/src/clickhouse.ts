@@ -15,6 +15,8 @@ export const CLICKHOUSE: dashboard.DataSourceRef = {
 const ALL = '(all)';
 
 const text = (variable: string) => `decodeURLComponent('\${${variable}:percentencode}')`;
+/** What is chosen of a variable that takes several: Grafana writes a list as `{a,b}`. */
+const several = (variable: string) => `splitByChar(',', trim(BOTH '{}' FROM ${text(variable)}))`;
 const filter = (variable: string) => `if(${text(variable)} = '${ALL}', '', ${text(variable)})`;
 const ACCOUNT = `account = toUInt32(${text('account')})`;
 const window = (cohort: string) => `${ACCOUNT}, from_ms = \${__from}, to_ms = \${__to}, cohort = ${cohort}`;
@@ -56,10 +58,17 @@ export const series = (columns: string) => overTime(columns, text('cohort'), SUP
  */
 export const rates = (columns: string, raw = false) => overTime(columns, "'sent'", raw ? NOTHING_SUPPRESSED : SUPPRESS);
 
-/** Unsubscribes by POST that look like a machine's, of the window and the chosen campaign. */
+/**
+ * Unsubscribes by POST in the window that look like a machine's, of the messages that the filters choose. Whatever *Count* says, they
+ * are those that came in the window.
+ */
 export const suspects = () =>
   `unsubscribe_posts(${ACCOUNT}, from_ms = \${__from}, to_ms = \${__to}, message_id = '', event_id = '')\n` +
-  `WHERE suspect AND (${filter('campaign')} = '' OR campaign = ${filter('campaign')})`;
+  `WHERE suspect AND message_id IN (SELECT message_id FROM report_messages(${window("'event'")}, ${FILTERS}, suppress = []))`;
+
+/** Only the machines that are chosen under *Machine*; `others` are hits that it does not narrow. */
+export const ofMachines = (others = '') =>
+  `$__conditionalAll(${others && `${others} OR `}has(${several('source')}, source), $source)`;
 
 /** A view of one message. */
 export const message = (view: string) => `${view}(${ACCOUNT}, message_id = ${text('message')})`;
@@ -69,6 +78,9 @@ export const rule = (reasons: string) =>
   `arrayStringConcat(arrayMap(reason -> JSONExtractString(reason, 'rule'), JSONExtractArrayRaw(${reasons})), ', ')`;
 
 export const zone = () => `zone = ${text('zone')}`;
+
+/** Visits of people by link, by the days of the chosen time zone. */
+export const visits = () => hits('report_visits', `suppress = [], tz = ${text('zone')}`);
 
 /** A statement as the plugin's query. */
 export class Sql implements cog.Builder<cog.Dataquery> {
@@ -145,9 +157,15 @@ export const cohort = () =>
     ['The mail sent in the window', 'sent'],
   ]);
 
+const CHOSEN = several('suppress');
+/** What several choices come to: all machines, else the classes that are named, else nothing, else the account's own setting. */
+const ASKED =
+  `multiIf(has(${CHOSEN}, 'all'), 'all', hasAny(${CHOSEN}, ['apple', 'google', 'scanners', 'other']), arrayStringConcat(${CHOSEN}, ','), ` +
+  `has(${CHOSEN}, 'none'), 'none', 'account')`;
+
 /** The switch, and hidden behind it the classes that it means now: the account's own setting is read on every refresh. */
 export const suppression = () => [
-  options('suppress', 'Leave out', 'Which machines the counted figures leave out', [
+  options('suppress', 'Leave out', "Which machines the counted figures leave out: one class or several, which go before the account's own setting", [
     ["The account's own setting", 'account'],
     ['Nothing', 'none'],
     ['All machines', 'all'],
@@ -155,12 +173,14 @@ export const suppression = () => [
     ['Google', 'google'],
     ['Scanners', 'scanners'],
     ['Other machines', 'other'],
-  ]),
+  ])
+    .multi(true)
+    .current({ text: ["The account's own setting"], value: ['account'] }),
   ask(
     'suppress_classes',
     'Classes left out',
     "The switch as classes; the account's own setting comes from ClickHouse",
-    `SELECT listed FROM report_suppression(${ACCOUNT}, asked = ${text('suppress')})`,
+    `SELECT listed FROM report_suppression(${ACCOUNT}, asked = ${ASKED})`,
   ).hide(dashboard.VariableHide.HideVariable),
 ];
 

@@ -100,6 +100,7 @@ fn hit(number: u64, message: u64, at: i64, spread: Spread) -> Hit {
         link_index: click.then_some((random >> 16) as u16 % 12),
         link_count: click.then_some(12),
         label: None,
+        original: None,
         request: Request {
             method: "GET".to_owned(),
             ip: Some(address),

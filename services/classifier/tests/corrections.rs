@@ -64,6 +64,7 @@ fn hit(number: u32, message: &str, kind: Kind, at: i64, link: Option<u16>) -> Hi
         link_index: link,
         link_count: link.map(|_| 9),
         label: None,
+        original: None,
         request: Request {
             method: "GET".to_owned(),
             ip: Some("203.0.113.7".parse().unwrap()),

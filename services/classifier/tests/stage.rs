@@ -104,6 +104,7 @@ fn hit(number: u32) -> Hit {
         link_index: None,
         link_count: None,
         label: None,
+        original: None,
         request: Request {
             method: "GET".to_owned(),
             ip: Some("203.0.113.7".parse().unwrap()),

@@ -1,16 +1,20 @@
 //! Why a message was refused: a reason out of a closed list, and the class that it counts as.
 //!
 //! The enhanced code decides first (RFC 3463 and IANA's registry), then the SMTP code (RFC 5321), then words in the text;
-//! what none of them tells is `undetermined`, which is an answer. A code that names only the class, such as 5.7.1, leaves
+//! what none of them tells, the mail provider's own verdict does where there is one ([`told`]), else it is `undetermined`,
+//! which is an answer. A code that names only the class, such as 5.7.1, leaves
 //! the finer reason to the words, within that class. Codes that are not given by themselves are read off the text. All
-//! of it is data: `schema/bounce-reasons.json` is the closed list, `data/bounces.json` says what codes and words mean.
+//! of it is data: `schema/bounce-reasons.json` is the closed list, `data/bounces.json` says what codes and words mean,
+//! `data/verdicts.json` what providers' verdicts do.
 
 mod codes;
+mod verdicts;
 
 use aho_corasick::AhoCorasick;
 use codes::{Enhanced, Pattern};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
+pub use verdicts::{told, verdicts_version};
 
 /// How a refusal for good counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +73,8 @@ pub struct Said<'a> {
     pub smtp_code: Option<u16>,
     /// The text, which may hold both codes.
     pub diagnostic: Option<&'a str>,
+    /// What the mail provider makes of it, see [`told`]; asked when the rest says nothing.
+    pub verdict: Option<Refusal>,
 }
 
 /// The reason of what nothing explains.
@@ -98,16 +104,22 @@ pub fn classify(said: &Said<'_>) -> Refusal {
         .or_else(|| read.and_then(|code| by_enhanced(code, &text)))
         .or_else(|| smtp.and_then(|code| by_smtp(code, &text)))
         .or_else(|| by_words(&text, None))
-        .unwrap_or(UNDETERMINED);
-    let reason = REASONS.iter().find(|reason| reason.id == decided).unwrap_or(&REASONS[REASONS.len() - 1]);
+        .map(named)
+        .or(said.verdict)
+        .unwrap_or_else(|| named(UNDETERMINED));
     let temporary = given.or(read).map_or(smtp.is_some_and(|code| code < 500), |code| code.class == 4);
     // A temporary code on a message that was given up: it never got in at that time, which says nothing for ever.
-    let class = match reason.class {
+    let class = match decided.class {
         BounceClass::Hard if temporary => BounceClass::Soft,
         BounceClass::Undetermined if temporary => BounceClass::Soft,
         class => class,
     };
-    Refusal { class, reason: &reason.id }
+    Refusal { class, ..decided }
+}
+
+fn named(id: &str) -> Refusal {
+    let reason = REASONS.iter().find(|reason| reason.id == id).unwrap_or(&REASONS[REASONS.len() - 1]);
+    Refusal { class: reason.class, reason: &reason.id }
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Delivery events: what became of a message on its way, as senders report it and the topic `delivery` carries it.
 
-use crate::bounce::{self, BounceClass, Said};
+use crate::bounce::{self, BounceClass, Refusal, Said};
 use crate::{AccountId, AccountNumber, Timestamp, WIRE_VERSION, redact, token};
 use aws_lc_rs::digest;
 use schemars::JsonSchema;
@@ -83,6 +83,9 @@ pub struct Submitted {
     /// The line or document that this was made of, kept as evidence; mail addresses in it are redacted before.
     #[serde(default)]
     pub original: Option<String>,
+    /// What a mail provider makes of a refusal, see [`bounce::told`]. No sender writes it.
+    #[serde(skip)]
+    pub verdict: Option<Refusal>,
 }
 
 fn yes() -> bool {
@@ -192,8 +195,13 @@ impl Submitted {
         self.check(now)?;
         let event_id = self.event_id.clone().unwrap_or_else(|| self.hashed_id(account_number));
         let diagnostic = self.diagnostic.map(|text| cut(redact::addresses(&text)));
-        let (bounce_class, bounce_reason) =
-            judged(self.kind, self.enhanced_code.as_deref(), self.smtp_code, diagnostic.as_deref());
+        let said = Said {
+            enhanced_code: self.enhanced_code.as_deref(),
+            smtp_code: self.smtp_code,
+            diagnostic: diagnostic.as_deref(),
+            verdict: self.verdict,
+        };
+        let (bounce_class, bounce_reason) = judged(self.kind, &said);
         Ok(DeliveryEvent {
             v: WIRE_VERSION,
             account_number,
@@ -269,16 +277,11 @@ impl Submitted {
 
 /// Class and reason of a delivery event: only a bounce is a refusal for good and has a class; a deferral has a reason.
 #[must_use]
-pub fn judged(
-    kind: DeliveryType,
-    enhanced_code: Option<&str>,
-    smtp_code: Option<u16>,
-    diagnostic: Option<&str>,
-) -> (Option<BounceClass>, Option<&'static str>) {
+pub fn judged(kind: DeliveryType, said: &Said<'_>) -> (Option<BounceClass>, Option<&'static str>) {
     if !matches!(kind, DeliveryType::Bounced | DeliveryType::Deferred) {
         return (None, None);
     }
-    let refusal = bounce::classify(&Said { enhanced_code, smtp_code, diagnostic });
+    let refusal = bounce::classify(said);
     ((kind == DeliveryType::Bounced).then_some(refusal.class), Some(refusal.reason))
 }
 

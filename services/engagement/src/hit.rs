@@ -92,6 +92,10 @@ pub struct Hit {
     /// The sender's label of the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The document in which a mail provider told of the hit, redacted: evidence, which no rule reads. The first verdict on the
+    /// hit carries it, its corrections don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
     /// What the request showed.
     #[serde(flatten)]
     pub request: Request,

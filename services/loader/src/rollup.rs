@@ -104,6 +104,10 @@ impl Rollup {
                 } else {
                     debug!(%error, failures, "roll-ups can't be brought up to date");
                 }
+            } else {
+                // What waits is for whoever holds the lock now to say.
+                metrics::ROLLUP_WAITING.set(0);
+                metrics::ROLLUP_LAG.set(0);
             }
             tokio::select! {
                 biased;

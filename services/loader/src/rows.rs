@@ -4,6 +4,7 @@
 use crate::retention::Days;
 use crate::table::{OutOfRange, Table};
 use clickhouse::Row;
+use engagement::bounce::Said;
 use engagement::delivery::{DeliveryEvent, DeliveryType, judged};
 use engagement::{AccountNumber, Actor, Classified, Kind};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,7 @@ pub(crate) struct EventRow {
     user_agent: String,
     headers: String,
     trailing: String,
+    original: String,
 }
 
 impl Table for Events {
@@ -93,6 +95,7 @@ impl Table for Events {
             user_agent: request.ua,
             headers: json(&request.headers),
             trailing: request.trailing.unwrap_or_default(),
+            original: hit.original.unwrap_or_default(),
         })
     }
 }
@@ -138,12 +141,13 @@ impl Table for Deliveries {
         let (class, reason) = match record.bounce_reason {
             Some(reason) => (record.bounce_class, Some(reason)),
             None => {
-                let (class, reason) = judged(
-                    record.kind,
-                    record.enhanced_code.as_deref(),
-                    record.smtp_code,
-                    record.diagnostic.as_deref(),
-                );
+                let said = Said {
+                    enhanced_code: record.enhanced_code.as_deref(),
+                    smtp_code: record.smtp_code,
+                    diagnostic: record.diagnostic.as_deref(),
+                    verdict: None,
+                };
+                let (class, reason) = judged(record.kind, &said);
                 (class.map(|class| class.as_str().to_owned()), reason.map(str::to_owned))
             }
         };
@@ -218,7 +222,7 @@ mod tests {
             r#"{{"v":1,"event_id":"019340f0-0000-7000-8000-000000000001","account_number":7,"kind":"click",
             "received_at":"2026-11-02T09:00:00.123Z","message_id":"m-1","recipient_id":"r-1","campaign":"c",
             "recipient_domain":"example.org","sent_at":"2026-11-02T08:00:00Z","link_index":2,"link_count":5,
-            "label":"top","method":"GET","ip":"2001:db8::1","ua":"Mozilla/5.0","headers":{{"accept":"*/*"}},
+            "label":"top","original":"{{\"event\":\"click\"}}","method":"GET","ip":"2001:db8::1","ua":"Mozilla/5.0","headers":{{"accept":"*/*"}},
             "trailing":"%27","client":"Chrome","asn":64500,"device":"desktop","verdict":{{"actor":"human","source":"chrome","confidence":0.9,
             "reasons":[{{"rule":"browser","source":"chrome","confidence":0.9,"evidence":"ua"}}],
             "ruleset":"r1","revision":{revision}}}}}"#
@@ -235,6 +239,7 @@ mod tests {
         assert_eq!((row.received_at, row.sent_at), (received * 1000 + 123, (received - 3600) * 1000));
         assert_eq!((row.link_index, row.link_count, row.label.as_str()), (Some(2), Some(5), "top"));
         assert_eq!((row.ip.as_str(), row.headers.as_str()), ("2001:db8::1", r#"{"accept":"*/*"}"#));
+        assert_eq!(row.original, r#"{"event":"click"}"#);
         assert_eq!(row.reasons, r#"[{"rule":"browser","source":"chrome","confidence":0.9,"evidence":"ua"}]"#);
         let midnight = received - received % 86_400;
         assert_eq!(i64::from(row.evidence_until), midnight + 30 * 86_400);

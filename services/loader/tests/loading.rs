@@ -40,11 +40,14 @@ async fn hits_and_delivery_events_arrive_unchanged() {
         let stored: Vec<String> = client.query(query).fetch_all().await.unwrap();
         assert_eq!(stored, expected, "{query}");
     }
-    let row: (String, String, String) =
-        client.query("SELECT headers, reasons, trailing FROM events LIMIT 1").fetch_one().await.unwrap();
+    let row: (String, String, String, String) = client
+        .query("SELECT headers, reasons, trailing, original FROM events LIMIT 1")
+        .fetch_one()
+        .await
+        .unwrap();
     assert_eq!(row.0, r#"{"accept":"image/*"}"#);
     assert_eq!(row.1, r#"[{"rule":"browser","source":"chrome","confidence":0.9,"evidence":"Chrome"}]"#);
-    assert_eq!(row.2, "%27");
+    assert_eq!((row.2.as_str(), row.3.as_str()), ("%27", r#"{"event":"open"}"#));
     let kept: (i64, i64) = client
         .query(
             "SELECT toInt64(evidence_until) - toInt64(toUnixTimestamp(toStartOfDay(received_at))),
@@ -276,7 +279,7 @@ async fn rows_keep_what_their_account_says_and_follow_it() {
             .unwrap();
     }
     let emptied =
-        "SELECT count() FROM events WHERE ip = '' AND user_agent = '' AND headers = '' AND trailing = ''
+        "SELECT count() FROM events WHERE ip = '' AND user_agent = '' AND headers = '' AND trailing = '' AND original = ''
         AND source = 'chrome' AND actor = 'human' AND reasons != ''";
     assert_eq!(given.count(emptied).await, 1, "the evidence is gone, the verdict stays");
     assert_eq!(

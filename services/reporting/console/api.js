@@ -78,8 +78,9 @@ export class Reports {
   }
 
   unsubscribes() {
-    const { from, to } = this.parameters;
-    return ask(own(`unsubscribes?${new URLSearchParams({ from, to, suspect: 'true' })}`), { signal: this.#abort.signal });
+    const { cohort, suppress, ...narrowed } = this.parameters;
+    const filled = Object.entries({ ...narrowed, suspect: 'true' }).filter(([, value]) => value !== '');
+    return ask(own(`unsubscribes?${new URLSearchParams(filled)}`), { signal: this.#abort.signal });
   }
 
   end() {

@@ -1,16 +1,21 @@
 // One campaign: from sent to clicked, and which links.
 
 import { overTime } from './charts.js';
-import { count, el, figure, share } from './dom.js';
+import { count, counted, el, figure, share } from './dom.js';
 import { sideBySide } from './deliverability.js';
 import { reallyRead, readWith } from './engagement.js';
-import { barList, empty, panel, table, tile, tiles } from './panels.js';
+import { barList, empty, legend, panel, table, tile, tiles } from './panels.js';
 
 const funnel = (now) => barList([
   ['Sent', figure('sent', now.sent, count(now.sent)), [['sent', now.sent]]],
   ['Delivered', figure('delivered', now.delivered, `${count(now.delivered)} · ${share(now.rates.delivery)} of sent`), [['sent', now.delivered]]],
   ['Opened by people', figure('opens.human.unique', now.opens.human.unique, `${count(now.opens.human.unique)} · ${share(now.rates.open_low)} of delivered`), [['human', now.opens.human.unique]]],
   ['Clicked by people', figure('clicks.human.unique', now.clicks.human.unique, `${count(now.clicks.human.unique)} · ${share(now.delivered ? now.clicks.human.unique / now.delivered : null)} of delivered`), [['human', now.clicks.human.unique]]]], 'funnel');
+
+/** People by label, and how many of them returned on another day. */
+const returned = ({ rows }) => (rows.length === 0 ? empty('No visit yet', 'A person who follows a link appears here by the label that you gave it.') : [
+  legend([['Came on one day', 'sent'], ['Returned on another day', 'human', rows.reduce((sum, row) => sum + row.returning, 0)]]),
+  barList(rows.slice(0, 12).map((row) => [row.label || (row.index === null ? 'without a label' : `link ${row.index + 1}`), `${counted(row.messages, 'mail')} in ${counted(row.visits, 'visit')}, ${count(row.returning)} returned`, [['human', row.returning], ['sent', row.messages - row.returning]]]))]);
 
 export function campaign(reports, context) {
   const now = reports.get('summary');
@@ -25,10 +30,11 @@ export function campaign(reports, context) {
       tile('Open rate', 'Mails with an open that counts, of the mails delivered. What counts is chosen above, under “Leave out”.', now, rate('open', 'of delivered, counted')),
       tile('Click rate', 'Mails with a click that counts, of the mails delivered. What counts is chosen above, under “Leave out”.', now, rate('click', 'of delivered, counted')),
       tile('Unsubscribed', 'Of the mails delivered, the share whose reader unsubscribed.', now, rate('unsubscribe', 'of delivered'))),
-    panel('Which links people followed', 'Each link by its place in the mail and the label you gave it, never by its URL.', 'w7', reports.get('breakdown', { by: 'link' }), ({ rows }) => (rows.length === 0 ? empty('No click yet', 'Each link that is followed appears here.') : table('Links', [
+    panel('Which links people followed', 'Mails by link, that is by its place in the mail and the label you gave it, never by its URL.', 'w7', reports.get('breakdown', { by: 'link' }), ({ rows }) => (rows.length === 0 ? empty('No click yet', 'Each link that is followed appears here.') : table('Links', [
       ['Link', (row) => row.label || (row.index === null ? 'without a place' : `link ${row.index + 1}`), { text: true }], ['Place', (row) => (row.index === null ? '' : count(row.index + 1))],
-      ['Mails, by people', (row) => count(row.clicks.human.unique)], ['Mails, counted', (row) => count(row.clicks.unique)], ['Clicks by machines', (row) => count(row.clicks.automated.total)], ['Nobody can tell', (row) => count(row.clicks.unknown.total)]], rows))),
+      ['By people', (row) => count(row.clicks.human.unique)], ['Counted', (row) => count(row.clicks.unique)], ['Machines’ clicks', (row) => count(row.clicks.automated.total)], ['Unclear', (row) => count(row.clicks.unknown.total)]], rows))),
     readWith(reports, 'w5'),
+    panel('Who came back to a link', 'People by the label of the links they followed. One who comes on another day too is weighing something up.', '', reports.get('visits', { tz: context.zone }), returned),
     panel('Opens and clicks by people over time', 'Every open and click that a person made.', '', reports.get('timeseries', { interval: context.interval, tz: context.zone }), (answer) => overTime(answer, [
       { name: 'Opens', colour: 'human', adds: true, of: (row) => row.opens.human.total }, { name: 'Clicks', colour: 'sent', adds: true, of: (row) => row.clicks.human.total }], { title: 'Opens and clicks by people over time' })),
     panel('Recipient domains of the campaign', 'Delivery and human engagement by what stands behind the @ of the address.', '', reports.get('breakdown', { by: 'recipient_domain' }), ({ rows }) => table('Recipient domains', sideBySide('Recipient domain'), rows)),

@@ -50,6 +50,8 @@ function hourMap({ rows }) {
   for (const row of rows) grid[row.weekday - 1][row.hour] += row.human;
   const most = Math.max(...grid.flat());
   if (most === 0) return empty('No reader in this window', 'People appear here by the hour at which they read.');
+  // By the root: the hour of one large mailing must not make all others look alike.
+  const depth = (value) => String(0.15 + 0.85 * Math.sqrt(value / most));
   const days = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
   const hours = [...Array(24).keys()];
   return [
@@ -57,7 +59,7 @@ function hourMap({ rows }) {
       el('thead', {}, el('tr', {}, el('td', {}), hours.map((hour) => el('th', { scope: 'col' }, el('span', { class: hour % 3 === 0 ? undefined : 'quiet' }, String(hour)))))),
       el('tbody', {}, grid.map((line, day) => el('tr', {}, el('th', { scope: 'row' }, days[day]), line.map((value, hour) =>
         el('td', { class: value ? undefined : 'none', title: `${days[day]} ${hour}:00 to ${hour + 1}:00: ${count(value)}` },
-          el('i', { style: value ? { opacity: String(0.15 + (0.85 * value) / most) } : {} }), el('span', { class: 'quiet' }, count(value)))))))),
+          el('i', { style: value ? { opacity: depth(value) } : {} }), el('span', { class: 'quiet' }, count(value)))))))),
     el('p', { class: 'scale', 'aria-hidden': 'true' }, 'none', el('i', { class: 'none' }), el('i', { style: { opacity: '0.15' } }), el('i', { style: { opacity: '0.55' } }), el('i', {}), `${count(most)} in the busiest hour`),
   ];
 }

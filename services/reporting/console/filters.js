@@ -111,7 +111,7 @@ export function empty() {
 /** Makes the lists; `changed` hears of a choice, with whether the names of the window may be others. */
 export function prepare(changed) {
   byId('window').replaceChildren(...WINDOWS.map(([title, days]) => el('option', { value: days }, title)));
-  byId('window').value = '7';
+  byId('window').value = '30';
   const switched = [['account', 'the account’s setting', ''], ['none', 'nothing: the raw figures', 'raw figures'], ['all', 'all machines', 'without machines'], ['chosen', 'chosen machines …', 'without chosen machines']];
   byId('suppress').replaceChildren(...switched.map(([value, title, short]) => el('option', { value, data: { short } }, title)));
   byId('classes').replaceChildren(...Object.entries(CLASSES).map(([name, title]) => el('label', {}, el('input', { type: 'checkbox', value: name, checked: true }), title)));

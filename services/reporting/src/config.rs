@@ -26,6 +26,9 @@ pub struct Config {
     /// The most delivery events, and the most revisions of hits, that one timeline shows; beyond it the answer says
     /// `"truncated": true`.
     pub timeline_rows: u32,
+    /// The most exports of all of a window (`limit=all`) that are under way at once, each with about 50 MB in memory however long it
+    /// is; beyond it the answer is 503, to be asked again.
+    pub exports: usize,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             links: 1000,
             breakdown_rows: 10_000,
             timeline_rows: 10_000,
+            exports: 8,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The reports behind the dashboards' details: who came and when, what was judged again, why mail was refused, how long it
 //! took. Each is one view and the shape of its rows; what the figures mean stands in `metrics.md`.
 
+use crate::compare::{Paired, Pairs, by_group};
 use crate::problem::Problem;
 use crate::query::bound;
 use crate::window::Window;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A kind of row, and the statement that asks for it.
-pub(crate) trait Detail: RowOwned + RowRead + Serialize + Send + Sync {
+pub(crate) trait Detail: RowOwned + RowRead + Serialize + Send + Sync + Paired {
     /// The statement, with the window's and the report's own parameters and `most` to be bound.
     const STATEMENT: &'static str;
 }
@@ -33,6 +34,24 @@ macro_rules! statement {
         )
     };
 }
+
+/// The columns that make a row's group.
+macro_rules! paired {
+    ($row:ident by $($column:ident),+) => {
+        impl Paired for $row {
+            fn pairs(now: &[Self], before: &[Self]) -> Pairs {
+                by_group(now, before, |row| ($(&row.$column,)+))
+            }
+        }
+    };
+}
+
+paired!(MachineRow by source, recipient_domain);
+paired!(AfterDeliveryRow by from_seconds);
+paired!(CorrectionRow by first_actor, first_source, actor, source);
+paired!(HourRow by weekday, hour);
+paired!(RefusalRow by bounce_class, bounce_reason, enhanced_code, smtp_code);
+paired!(DeliveryTimeRow by from_seconds);
 
 /// The rows of a report; one more than `most` where there are more. `more` are the report's own parameters.
 pub(crate) async fn rows<T: Detail>(

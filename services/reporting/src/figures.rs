@@ -1,6 +1,7 @@
 //! The figures as answers show them. What each means is written in `metrics.md` and decided in the views; here they only
 //! change their shape.
 
+use crate::compare::{Paired, Pairs, by_group};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -242,6 +243,18 @@ macro_rules! engagements {
             },
         )
     };
+}
+
+impl Paired for VisitRow {
+    fn pairs(now: &[Self], before: &[Self]) -> Pairs {
+        by_group(now, before, |row| (&row.label, row.index))
+    }
+}
+
+impl Paired for LatencyRow {
+    fn pairs(now: &[Self], before: &[Self]) -> Pairs {
+        by_group(now, before, |row| &row.key)
+    }
 }
 
 impl From<LinkRow> for Engagement {

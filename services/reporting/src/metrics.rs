@@ -39,7 +39,8 @@ pub(crate) static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 /// Requests of webhooks; `provider`: an id of ours, `outcome`: accepted, token (one was given), not_stored, or why it was refused: unknown (no such
-/// account, or it takes none), signature, time, replay, certificate_url, certificate, certificate_unavailable, topic, malformed.
+/// account, or it takes none), too_large, cut (its body ended early), signature, time, replay, certificate_url, certificate, certificate_unavailable, topic,
+/// malformed.
 pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_reporting_webhook_requests_total",
@@ -50,7 +51,7 @@ pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 /// Items of accepted webhooks; `provider` as above, `outcome`: event, hit, bad, or why it was left: no_delivery_event,
-/// opens_and_clicks_off, no_address_or_agent, several_recipients, second_pixel.
+/// opens_and_clicks_off, no_address_or_agent, several_recipients, second_pixel, auto_reply.
 pub(crate) static WEBHOOK_ITEMS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "trueopen_reporting_webhook_items_total",

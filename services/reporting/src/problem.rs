@@ -68,6 +68,11 @@ impl Problem {
         Self { kind, title, status: status.as_u16(), detail, errors, header: Extra::None }
     }
 
+    /// Whether it has this status.
+    pub(crate) fn is(&self, status: StatusCode) -> bool {
+        self.status == status.as_u16()
+    }
+
     /// 400: the request is wrong as a whole.
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "urn:trueopen:problem:bad-request", "The request is wrong", detail)

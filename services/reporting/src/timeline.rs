@@ -144,6 +144,8 @@ struct Evidence {
     headers: Value,
     /// What trailed the token in the URL.
     trailing: Option<String>,
+    /// What a mail provider told of the hit, where it did not reach our own tracker: its document, without addresses and URLs.
+    original: Option<String>,
     /// Until when it is kept.
     #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
@@ -199,6 +201,7 @@ struct HitRow {
     user_agent: String,
     headers: String,
     trailing: String,
+    original: String,
 }
 
 /// Reads a message's timeline; `None` when nothing is known of the message.
@@ -337,6 +340,7 @@ fn add_hit(events: &mut Vec<Entry>, row: HitRow, now: Timestamp) -> Result<(), P
             user_agent: row.user_agent,
             headers: json(&row.headers, Value::Object(serde_json::Map::new())),
             trailing: filled(row.trailing),
+            original: filled(row.original),
             // Moved to the last time there is: the column reaches further.
             until: Timestamp::from_clock(UNIX_EPOCH + Duration::from_secs(row.evidence_until.into())),
         })

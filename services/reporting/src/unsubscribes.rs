@@ -4,6 +4,7 @@
 //! reversed: a reader's own word can't. What is reversed can be put in force again, and each change is kept.
 
 use crate::problem::Problem;
+use crate::window::Narrowing;
 use clickhouse::{Client, Row};
 use engagement::{AccountNumber, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) to: Timestamp,
     /// One message's, or all.
     pub(crate) message_id: &'a str,
+    /// Of which messages, told apart as in the reports of the same time.
+    pub(crate) narrowed: Narrowing,
     /// Only those that are suspect.
     pub(crate) suspect: bool,
     pub(crate) most: u64,
@@ -104,7 +107,8 @@ pub(crate) async fn of_message(
     most: u64,
 ) -> Result<Vec<Unsubscribe>, Problem> {
     let (from, to) = (time(EVER.0)?, time(EVER.1 - 1)?);
-    list(client, account, &Asked { from, to, message_id, suspect: false, most }).await
+    let narrowed = Narrowing::default();
+    list(client, account, &Asked { from, to, message_id, narrowed, suspect: false, most }).await
 }
 
 /// One unsubscribe of the account; `None` when there is none of this id.
@@ -125,7 +129,8 @@ pub(crate) async fn one(
     if from >= to {
         return Ok(None);
     }
-    let asked = Asked { from: time(from)?, to: time(to)?, message_id: "", suspect: false, most: 1 };
+    let (from, to, narrowed) = (time(from)?, time(to)?, Narrowing::default());
+    let asked = Asked { from, to, message_id: "", narrowed, suspect: false, most: 1 };
     Ok(read(client, account, &asked, &event_id.to_string()).await?.pop())
 }
 
@@ -182,14 +187,27 @@ async fn read(
     asked: &Asked<'_>,
     event_id: &str,
 ) -> Result<Vec<Unsubscribe>, Problem> {
+    let Narrowing { campaign, recipient_domain, mailbox_provider } = &asked.narrowed;
+    // Building every message of the time is work that only a filter needs.
+    let of_messages = if asked.narrowed == Narrowing::default() {
+        ""
+    } else {
+        "AND message_id IN (SELECT message_id FROM report_messages(
+             account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = 'event',
+             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
+             mailbox_provider = {mailbox_provider: String}, suppress = []))"
+    };
     let rows = client
-        .query(
+        .query(&format!(
             "SELECT ?fields FROM unsubscribe_posts(
-                 account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64},
-                 message_id = {message_id: String}, event_id = {event_id: String})
-             WHERE suspect OR NOT {suspect: Bool}
-             ORDER BY received_at DESC, event_id LIMIT {most: UInt64}",
-        )
+                 account = {{account: UInt32}}, from_ms = {{from_ms: Int64}}, to_ms = {{to_ms: Int64}},
+                 message_id = {{message_id: String}}, event_id = {{event_id: String}})
+             WHERE (suspect OR NOT {{suspect: Bool}}) {of_messages}
+             ORDER BY received_at DESC, event_id LIMIT {{most: UInt64}}"
+        ))
+        .param("campaign", campaign)
+        .param("recipient_domain", recipient_domain)
+        .param("mailbox_provider", mailbox_provider)
         .param("account", account.0)
         .param("from_ms", asked.from.millis())
         .param("to_ms", asked.to.millis())

@@ -1,9 +1,11 @@
 //! What a report is asked for, read from the query. Every parameter that is unknown, given twice or out of its shape is
 //! refused by name: a misspelt filter must never give a figure that looks filtered.
 
+use crate::compare::Both;
 use crate::problem::Problem;
 use engagement::Timestamp;
 use engagement::sources::Class;
+use serde::Serialize;
 
 /// The window where none is given.
 const DEFAULT_DAYS: i64 = 30;
@@ -28,8 +30,17 @@ pub(crate) struct Window {
     pub(crate) suppress: Suppression,
 }
 
+/// What is narrowed to; each is empty for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Narrowing {
+    pub(crate) campaign: String,
+    /// In lower case.
+    pub(crate) recipient_domain: String,
+    pub(crate) mailbox_provider: String,
+}
+
 /// A time that is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Span {
     /// The first moment.
     pub(crate) from: Timestamp,
@@ -66,6 +77,23 @@ pub(crate) enum By {
     Client,
     Country,
     Link,
+}
+
+impl Window {
+    /// Its time alone.
+    pub(crate) const fn span(&self) -> Span {
+        Span { from: self.from, to: self.to }
+    }
+
+    /// The window of the same length that ends where this one begins, with the same filters.
+    fn before(&self) -> Result<Self, Problem> {
+        let from = Timestamp::from_millis(self.from.millis() - self.to.since(self.from));
+        let from = from.map_err(|_| {
+            // A shorter window in its place would look like a loss.
+            Problem::parameter("compare", "the window before would begin earlier than any time there is here")
+        })?;
+        Ok(Self { from, to: self.from, ..self.clone() })
+    }
 }
 
 impl Cohort {
@@ -201,15 +229,30 @@ impl Parameters {
             Some("sent") => Cohort::Sent,
             Some(_) => return Err(Problem::parameter("cohort", "is `event` or `sent`")),
         };
-        Ok(Window {
-            from,
-            to,
-            cohort,
+        let Narrowing { campaign, recipient_domain, mailbox_provider } = self.narrowing()?;
+        let suppress = self.suppression()?;
+        Ok(Window { from, to, cohort, campaign, recipient_domain, mailbox_provider, suppress })
+    }
+
+    /// What the question is narrowed to.
+    pub(crate) fn narrowing(&mut self) -> Result<Narrowing, Problem> {
+        Ok(Narrowing {
             campaign: self.filter("campaign")?,
             recipient_domain: self.filter("recipient_domain")?.trim_end_matches('.').to_lowercase(),
             mailbox_provider: self.filter("mailbox_provider")?.to_lowercase(),
-            suppress: self.suppression()?,
         })
+    }
+
+    /// The window, and with `compare` the one before.
+    pub(crate) fn windows(&mut self, now: Timestamp) -> Result<Both<Window>, Problem> {
+        let compare = match self.take("compare")?.as_deref() {
+            None => false,
+            Some("previous") => true,
+            Some(_) => return Err(Problem::parameter("compare", "is `previous`")),
+        };
+        let now = self.window(now)?;
+        let before = if compare { Some(now.before()?) } else { None };
+        Ok(Both { now, before })
     }
 
     fn filter(&mut self, name: &str) -> Result<String, Problem> {
@@ -280,6 +323,31 @@ mod tests {
         assert_eq!(classes("suppress=other,apple,other"), [Class::Apple, Class::Other]);
         assert_eq!(window("suppress=account").unwrap().suppress, Suppression::Account);
         assert_eq!(window("cohort=sent").unwrap().cohort, Cohort::Sent);
+    }
+
+    #[test]
+    fn the_window_before_is_as_long_and_ends_where_this_one_begins() {
+        let windows = |query: &str| {
+            let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            let now = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+            let said = |problem: Problem| serde_json::to_value(problem).unwrap()["detail"].to_string();
+            Parameters::new(pairs).windows(now).map_err(said)
+        };
+        let query = "from=2026-03-01&to=2026-03-03T00:00:00.001Z&cohort=sent&campaign=c";
+        assert_eq!(windows(query).unwrap().before, None);
+        let Both { now, before } = windows(&format!("{query}&compare=previous")).unwrap();
+        let from = time("2026-02-26T23:59:59.999Z");
+        assert_eq!(before, Some(Window { from, to: now.from, ..now }));
+        assert!(windows("from=2000-01-02&to=2000-01-03&compare=previous").is_ok());
+        for wrong in [
+            "compare=",
+            "compare=foo",
+            "compare=previous&compare=previous",
+            "compare=previous&from=2000-01-02&to=2000-01-04",
+        ] {
+            let error = windows(wrong).unwrap_err();
+            assert!(error.starts_with("\"compare: "), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - A reader of one account has a row policy on every table that knows accounts. Views run with the rights of who asks
 //!   (`SQL SECURITY INVOKER`, which migrations set and a creation checks), so whatever account number a query names, rows of
 //!   others are not there. Who has no such policy goes on seeing everything, by a policy that says so.
-//! - Keys, the audit log and, unless asked for, evidence (addresses, agents, headers, SMTP texts) are not granted.
+//! - Keys, the audit log and, unless asked for, evidence (addresses, agents, headers, SMTP texts, originals) are not granted.
 //! - Limits: `readonly = 2` (Grafana's plugin sets a time limit of its own, within ours), time, memory, rows of an answer.
 //! - The embedded engine keeps no users: Grafana on it is for the operator.
 
@@ -30,7 +30,7 @@ const POLICY: &str = "trueopen_reader_";
 /// Tables that no reader sees.
 const PRIVATE: &[&str] = &["api_keys", "audit", "schema_migrations"];
 /// Columns that are evidence.
-const EVIDENCE: &[&str] = &["diagnostic", "headers", "ip", "trailing", "user_agent"];
+const EVIDENCE: &[&str] = &["diagnostic", "headers", "ip", "original", "trailing", "user_agent"];
 /// ClickHouse's `ACCESS_DENIED`.
 const DENIED: u32 = 497;
 

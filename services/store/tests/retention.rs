@@ -22,14 +22,14 @@ async fn insert(
 ) {
     for statement in [
         "INSERT INTO events (account, event_id, revision, kind, received_at, message_id, actor, source, reasons,
-            evidence_until, retention_until, ip, user_agent, headers, trailing)
+            evidence_until, retention_until, ip, user_agent, headers, trailing, original)
          SELECT {account: UInt32}, generateUUIDv4(), 1, 'open', fromUnixTimestamp64Milli({at: Int64}, 'UTC'), 'm',
-            'human', 'chrome', '[]', {evidence: UInt32}, {retention: UInt32}, '192.0.2.7', 'Mozilla', '{}', '%27'",
+            'human', 'chrome', '[]', {evidence: UInt32}, {retention: UInt32}, '192.0.2.7', 'Mozilla', '{}', '%27', 'told'",
         "INSERT INTO deliveries (account, message_id, event_id, type, at, received_at, bounce_class, smtp_code,
-            evidence_until, retention_until, diagnostic)
+            evidence_until, retention_until, diagnostic, original)
          SELECT {account: UInt32}, 'm', toString(generateUUIDv4()), 'bounced',
             fromUnixTimestamp64Milli({at: Int64}, 'UTC'), fromUnixTimestamp64Milli({at: Int64}, 'UTC'), 'hard', 550,
-            {evidence: UInt32}, {retention: UInt32}, '550 user unknown'",
+            {evidence: UInt32}, {retention: UInt32}, '550 user unknown', 'a line'",
     ] {
         client
             .query(statement)
@@ -65,10 +65,10 @@ async fn optimize(client: &clickhouse::Client) {
 async fn rows(client: &clickhouse::Client, account: AccountNumber) -> Vec<String> {
     client
         .query(
-            "SELECT line FROM (SELECT concat(ip, '|', user_agent, '|', headers, '|', trailing, '|', source, '|', toString(actor)) AS line
+            "SELECT line FROM (SELECT concat(ip, '|', user_agent, '|', headers, '|', trailing, '|', original, '|', source, '|', toString(actor)) AS line
              FROM events WHERE account = {account: UInt32}
              UNION ALL
-             SELECT concat(diagnostic, '|', bounce_class, '|', ifNull(toString(smtp_code), '')) AS line FROM deliveries
+             SELECT concat(diagnostic, '|', original, '|', bounce_class, '|', ifNull(toString(smtp_code), '')) AS line FROM deliveries
              WHERE account = {account: UInt32}) ORDER BY line",
         )
         .param("account", account.0)
@@ -77,8 +77,8 @@ async fn rows(client: &clickhouse::Client, account: AccountNumber) -> Vec<String
         .unwrap()
 }
 
-const WHOLE: [&str; 2] = ["192.0.2.7|Mozilla|{}|%27|chrome|human", "550 user unknown|hard|550"];
-const EMPTIED: [&str; 2] = ["|hard|550", "||||chrome|human"];
+const WHOLE: [&str; 2] = ["192.0.2.7|Mozilla|{}|%27|told|chrome|human", "550 user unknown|a line|hard|550"];
+const EMPTIED: [&str; 2] = ["||hard|550", "|||||chrome|human"];
 
 #[tokio::test]
 async fn shorter_evidence_empties_stored_rows_and_keeps_the_verdict() {

@@ -47,6 +47,7 @@ pub(crate) fn hit(
         link_index: link.as_ref().map(|link| link.index),
         link_count: link.as_ref().map(|link| link.count),
         label: link.and_then(|link| link.label),
+        original: None,
         request,
     }
 }

@@ -4,6 +4,7 @@ mod mails;
 mod parse;
 mod stored;
 
+use crate::verify::Report;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -89,6 +90,9 @@ pub(crate) enum Command {
         /// The account; all if not given
         #[arg(long)]
         account: Option<String>,
+        /// One report alone, such as latency; may be given often. All if not given
+        #[arg(long, value_name = "REPORT", value_parser = Report::NAMES)]
+        report: Vec<String>,
     },
     /// Records that no stage could use: look at them, put them back
     #[command(subcommand)]
@@ -182,7 +186,7 @@ pub(crate) struct GrafanaUserCreate {
     /// The account that it is held to by row policies; without it the user reads all accounts
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// Let it read evidence too: client addresses, agents, headers, SMTP texts
+    /// Let it read evidence too: client addresses, agents, headers, SMTP texts, originals
     #[arg(long)]
     pub(crate) evidence: bool,
     /// Its password; one is made and printed, this once, if not given

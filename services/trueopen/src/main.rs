@@ -78,7 +78,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Import(args) => import::import(&settings, args).await,
             Command::Simulate(args) => simulate::simulate(&settings, args).await,
             Command::Signatures(command) => commands::signatures(&settings, command).await,
-            Command::Verify { account } => verify::verify(&settings, account).await,
+            Command::Verify { account, report } => verify::verify(&settings, account, &report).await,
             Command::Deadletter(command) => deadletter::deadletter(&settings, command).await,
             Command::GrafanaUser(command) => commands::grafana_user(&settings, command).await,
             Command::Learn(args) => learn::learn(&settings, args).await,

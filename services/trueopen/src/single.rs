@@ -210,6 +210,7 @@ pub(crate) async fn report(settings: Settings) -> Result<(), Failure> {
             delivery: delivery.clone(),
             hits: hits.clone(),
             fetch: Arc::new(reporting::Internet::default()),
+            webhook_tokens: settings.data_dir.join("webhook-tokens"),
             default_base_url: settings.base_url(settings.tracker.listen),
         },
     )?;

@@ -111,6 +111,7 @@ async fn run(
             delivery: topics.delivery.clone(),
             hits: topics.raw.clone(),
             fetch: Arc::new(reporting::Internet::default()),
+            webhook_tokens: settings.data_dir.join("webhook-tokens"),
             default_base_url: base_url.clone(),
         },
     )?;

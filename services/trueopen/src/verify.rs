@@ -2,28 +2,47 @@
 //!
 //! Invariants: the recount reads tables and never a view; each question is asked of the views before the recount and, where
 //! the two differ, again after it, so that what was loaded meanwhile is told apart from what is wrong; nothing is changed.
+//!
+//! An account's rows are read once, message by message, for all questions together. What grows in memory is the answers: a
+//! row a group, and of what has percentiles each different millisecond.
 
+mod ask;
+mod clock;
+mod facts;
+mod picks;
+mod plan;
+mod question;
 mod recount;
 mod rows;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::settings::Settings;
 use crate::{Failure, output};
 use clickhouse::Client;
-use engagement::sources::Class;
 use engagement::{AccountId, Timestamp};
-use recount::{By, Figures, Question};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use picks::Picks;
+use question::Question;
+pub(crate) use question::Report;
+use recount::{Recount, Scoped};
 use rows::Messages;
 use std::time::SystemTime;
 use store::{Account, Accounts};
+use table::{Table, differences, shown};
 
-const HOUR: i64 = 3_600_000;
-/// Before every time there can be, and after.
-const EVER: (i64, i64) = (946_684_800_000, 4_102_444_800_000);
 /// How many conflicts are printed; all are counted.
 const SHOWN: usize = 20;
+/// How many questions the database works on at a time: most of a small one is planning, on one core.
+const AT_A_TIME: usize = 2;
 
-/// Verifies one account, or all.
-pub(crate) async fn verify(settings: &Settings, account: Option<String>) -> Result<(), Failure> {
+/// Verifies the reports that are named, or all, of one account, or of all.
+pub(crate) async fn verify(
+    settings: &Settings,
+    account: Option<String>,
+    reports: &[String],
+) -> Result<(), Failure> {
     let client = settings.connection()?.client();
     let accounts = Accounts::new(client.clone());
     let chosen = match account {
@@ -35,7 +54,7 @@ pub(crate) async fn verify(settings: &Settings, account: Option<String>) -> Resu
     };
     let mut faults = 0;
     for account in &chosen {
-        faults += one(&client, &accounts, account).await?;
+        faults += one(&client, &accounts, account, reports).await?;
     }
     match faults {
         0 => Ok(()),
@@ -44,45 +63,37 @@ pub(crate) async fn verify(settings: &Settings, account: Option<String>) -> Resu
 }
 
 /// How many faults an account's data has.
-async fn one(client: &Client, accounts: &Accounts, account: &Account) -> Result<usize, Failure> {
+async fn one(
+    client: &Client,
+    accounts: &Accounts,
+    account: &Account,
+    reports: &[String],
+) -> Result<usize, Failure> {
     let (settings, _) = accounts.settings(account.number).await?;
     let now = Timestamp::from_clock(SystemTime::now()).millis();
-    let questions = questions(now, settings.suppress.classes());
-    let mut answers = Vec::with_capacity(questions.len());
-    for question in &questions {
-        answers.push(rows::ask(client, account.number, question).await?);
-    }
-
-    let mut recounted = vec![Figures::new(); questions.len()];
-    let mut messages = Messages::of(client, account.number).await?;
-    let mut count = 0_u64;
-    while let Some(message) = messages.next().await? {
-        for (question, figures) in questions.iter().zip(&mut recounted) {
-            message.count(question, figures);
-        }
-        count += 1;
-        if count.is_multiple_of(10_000) {
-            output::progress(&format!("{}: {count} messages", account.id));
-        }
-    }
-    output::progress("");
+    let picks = Picks::of(client, account.number).await?.unwrap_or_else(|| Picks::nothing(now));
+    let questions = plan::questions(&picks, &settings.suppress.classes(), reports);
+    let answers = answers(client, account, &questions).await?;
+    let Recounted { tables, counts } = recount(client, account, &questions).await?;
 
     let (mut faults, mut moved) = (0, 0);
-    for ((question, answer), figures) in questions.iter().zip(&answers).zip(recounted) {
-        let expected = comparable(figures);
-        let found = differences(&expected, answer);
+    for ((question, answer), said) in questions.iter().zip(&answers).zip(tables) {
+        let found = differences(&said, answer);
         if found.is_empty() {
             continue;
         }
-        if rows::ask(client, account.number, question).await? != *answer {
+        if ask::ask(client, account.number, question).await? != *answer {
             moved += 1;
             continue;
         }
-        for (figure, said, answered) in &found {
+        for one in &found {
+            let group = if one.group.is_empty() { String::new() } else { format!("{}: ", one.group) };
             output::line(&format!(
-                "{}: {}: {figure} is {said} by the events, {answered} in the report",
+                "{}: {question}: {group}{} is {} by the events, {} in the report",
                 account.id,
-                shown(question)
+                one.figure,
+                shown(one.said),
+                shown(one.answered)
             ));
         }
         faults += found.len();
@@ -96,8 +107,11 @@ async fn one(client: &Client, accounts: &Accounts, account: &Account) -> Result<
     }
     faults += conflicts.len();
     output::line(&format!(
-        "{}: {count} messages recounted for {} reports, {faults} differences",
+        "{}: {} messages with {} hits and {} delivery events recounted for {} reports, {faults} differences",
         account.id,
+        counts.messages,
+        counts.hits,
+        counts.deliveries,
         questions.len()
     ));
     if moved > 0 {
@@ -110,65 +124,50 @@ async fn one(client: &Client, accounts: &Accounts, account: &Account) -> Result<
     Ok(faults)
 }
 
-/// What is asked: all time under every suppression, and windows of which none begins or ends on a full hour under the
-/// account's own; each by event and by sending.
-fn questions(now: i64, own: Vec<Class>) -> Vec<Question> {
-    let names = |classes: &[Class]| classes.iter().map(|class| class.as_str()).collect::<Vec<_>>();
-    let mut questions = Vec::new();
-    for sent_cohort in [false, true] {
-        let mut grouped =
-            |(from, to), suppress, by| questions.push(Question { from, to, sent_cohort, suppress, by });
-        for by in [By::RecipientDomain, By::MailboxProvider, By::BounceReason] {
-            grouped(EVER, names(&own), by);
-            grouped((now - 29 * HOUR - 123_456, now - 5 * HOUR), names(&own), by);
-        }
-        // Days that begin where no day of any calendar does.
-        grouped((now - 30 * 24 * HOUR - 123_456, now), names(&own), By::Day);
-        let mut ask = |window, suppress| grouped(window, suppress, By::All);
-        ask(EVER, Vec::new());
-        ask(EVER, names(&Class::ALL));
-        Class::ALL.into_iter().for_each(|class| ask(EVER, names(&[class])));
-        for (from, to) in [(30 * 24, 0), (7 * 24, 0), (24, 0), (29, 5), (1, 0)] {
-            ask((now - from * HOUR - 123_456, now - to * HOUR), names(&own));
-        }
+/// What the views answer to each question.
+async fn answers(client: &Client, account: &Account, questions: &[Question]) -> Result<Vec<Table>, Failure> {
+    let mut answers = Vec::with_capacity(questions.len());
+    let asked = questions.iter().map(|question| ask::ask(client, account.number, question));
+    let mut asked = futures_util::stream::iter(asked).buffered(AT_A_TIME);
+    while let Some(answer) = asked.try_next().await? {
+        answers.push(answer);
+        output::progress(&format!("{}: {} of {} reports asked", account.id, answers.len(), questions.len()));
     }
-    questions
+    Ok(answers)
 }
 
-/// The recounted figures as the views can tell them: a numerator shows only where there is a denominator.
-fn comparable(mut figures: Figures) -> Figures {
-    let count = |figures: &Figures, name: &str| figures.get(name).copied().unwrap_or(0);
-    for (numerator, denominator, least) in [
-        ("open_high", "delivered_tracked", 1),
-        ("open_estimate", "delivered_unmasked", 100),
-        ("click_to_open", "opens_unique", 1),
-    ] {
-        let named: Vec<String> = figures.keys().filter(|name| name.ends_with(numerator)).cloned().collect();
-        for name in named {
-            if count(&figures, &name.replace(numerator, denominator)) < least {
-                figures.remove(&name);
+/// How much was recounted.
+#[derive(Debug, Default)]
+struct Counts {
+    messages: u64,
+    hits: u64,
+    deliveries: u64,
+}
+
+struct Recounted {
+    tables: Vec<Table>,
+    counts: Counts,
+}
+
+/// What the events say to each question.
+async fn recount(client: &Client, account: &Account, questions: &[Question]) -> Result<Recounted, Failure> {
+    let begun: Option<Vec<Box<dyn Recount>>> = questions.iter().map(recount::of).collect();
+    let mut recounts = begun.ok_or("a time zone of the questions is missing in this build")?;
+    let mut messages = Messages::of(client, account.number).await?;
+    let mut counts = Counts::default();
+    while let Some(message) = messages.next().await? {
+        for (question, recount) in questions.iter().zip(&mut recounts) {
+            if let Some(scoped) = Scoped::new(question, &message) {
+                recount.add(&scoped);
             }
         }
+        counts.messages += 1;
+        counts.hits += message.hits.len() as u64;
+        counts.deliveries += message.deliveries.len() as u64;
+        if counts.messages.is_multiple_of(10_000) {
+            output::progress(&format!("{}: {} messages recounted", account.id, counts.messages));
+        }
     }
-    figures
-}
-
-/// The figures that differ: name, by the events, in the report. One that is missing is zero.
-fn differences(expected: &Figures, answer: &Figures) -> Vec<(String, u64, u64)> {
-    let names: std::collections::BTreeSet<&String> = expected.keys().chain(answer.keys()).collect();
-    let count = |figures: &Figures, name: &str| figures.get(name).copied().unwrap_or(0);
-    let both = names.into_iter().map(|name| (name.clone(), count(expected, name), count(answer, name)));
-    both.filter(|(_, said, answered)| said != answered).collect()
-}
-
-fn shown(question: &Question) -> String {
-    let time = |at| Timestamp::from_millis(at).map_or("the end of time".to_owned(), |at| at.to_string());
-    format!(
-        "cohort={} from {} to {} suppress={}{}",
-        if question.sent_cohort { "sent" } else { "event" },
-        time(question.from),
-        time(question.to),
-        if question.suppress.is_empty() { "none".to_owned() } else { question.suppress.join(",") },
-        if question.by == By::All { String::new() } else { format!(" by={}", question.by.as_str()) }
-    )
+    output::progress("");
+    Ok(Recounted { tables: recounts.into_iter().map(Recount::table).collect(), counts })
 }

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Reports over a large set: builds it in an embedded engine of its own and asks tests/bench/reports/queries.tsv of it.
 # MESSAGES (1 million; 30 million make 100 million events and take about 8 GB), ROUNDS (5) of warm questions, DATA to keep
-# the set for another run.
+# the set for another run. Then the export of EXPORT_DAYS (20) of its 60 days; ONLY=reports or ONLY=export measures one of them, and
+# PROGRAM another program than the one that is built here.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-cargo build --release --locked -q -p trueopen
+program=${PROGRAM:-target/release/trueopen}
+[ -n "${PROGRAM:-}" ] || cargo build --release --locked -q -p trueopen
 library=$(services/embedded/fetch.sh)
 data=${DATA:-$(mktemp -d)}
 up=
@@ -14,14 +16,16 @@ end() {
 }
 trap end EXIT
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-engine=$(port)
-TRUEOPEN_TRACKER__LISTEN=127.0.0.1:$(port) TRUEOPEN_REPORT__LISTEN=127.0.0.1:$(port) TRUEOPEN_ADMIN__LISTEN=127.0.0.1:$(port) \
+engine=$(port); report=$(port)
+TRUEOPEN_TRACKER__LISTEN=127.0.0.1:$(port) TRUEOPEN_REPORT__LISTEN=127.0.0.1:$report TRUEOPEN_ADMIN__LISTEN=127.0.0.1:$(port) \
     TRUEOPEN_ENGINE__LISTEN=127.0.0.1:$engine TRUEOPEN_ENGINE__LIBRARY=$library TRUEOPEN_DATA_DIR=$data TRUEOPEN_LOG__FILTER=warn \
-    target/release/trueopen up >"$data.out" &
+    "$program" up >"$data.out" &
 up=$!
 password=$data/clickhouse/engine.password
 for _ in $(seq 600); do
-    [ -s "$password" ] && curl -fs -o /dev/null -u "default:$(cat "$password")" "http://127.0.0.1:$engine/?query=SELECT+count()+FROM+rollup_touched" && break
+    [ -s "$data/admin.key" ] && [ -s "$password" ] && curl -fs -o /dev/null -u "default:$(cat "$password")" "http://127.0.0.1:$engine/?query=SELECT+count()+FROM+rollup_touched" && break
     sleep 0.2
 done
-python3 tests/bench/reports/run.py "http://127.0.0.1:$engine" default "$(cat "$password")" "default" "${MESSAGES:-1000000}" "${ROUNDS:-5}"
+set_of=("http://127.0.0.1:$engine" default "$(cat "$password")" default "${MESSAGES:-1000000}" "${ROUNDS:-5}")
+[ "${ONLY:-reports}" != reports ] || python3 tests/bench/reports/run.py "${set_of[@]}"
+[ "${ONLY:-export}" != export ] || python3 tests/bench/reports/export.py "${set_of[@]}" "http://127.0.0.1:$report" "$(cat "$data/admin.key")" "$up" "${EXPORT_DAYS:-20}"

@@ -240,16 +240,28 @@ async fn the_console_shows_what_the_api_says_and_asks_nobody_else() {
     wait_until(switched, |value| *value == json!("account")).await;
     compare(&page, &api, "engagement", "account").await;
 
-    // Few mails: no estimate, maybe no unsubscribe to look at. What must be there is.
-    let few = ["Unsubscribes to look at", "Judged again", "Why mail bounced"];
+    // Few mails: maybe nothing that was judged again. What must be there is.
+    let few = ["Judged again"];
     for view in ["engagement", "deliverability", "campaign", "scanners"] {
         open(&page, view).await;
         if view == "scanners" {
             let shown = figures(&page, view).await;
             let machines = api.json("/v1/accounts/demo/reports/machines").await;
             assert_eq!(shown["machines.hits"], machines["rows"][0]["hits"]);
+            assert!(
+                shown["machines.traps"].as_u64() >= Some(1) && shown["suspects"].as_u64() >= Some(1),
+                "{shown}"
+            );
         } else {
             compare(&page, &api, view, "account").await;
+        }
+        if view == "campaign" {
+            let returned =
+                "document.querySelector('[data-panel=\"Who came back to a link\"] .legend').innerText";
+            let returned = evaluate(&page, returned).await;
+            let visits = api.json("/v1/accounts/demo/reports/visits").await;
+            assert!(visits["rows"].as_array().unwrap().iter().any(|row| row["returning"].as_u64() > Some(0)));
+            assert!(!returned.as_str().unwrap().trim_end().ends_with(" 0"), "{returned}");
         }
         has_the_panels_of(&page, view, &few).await;
         for (width, theme) in [(390, "light"), (1280, "dark"), (1280, "light")] {
@@ -278,6 +290,7 @@ async fn the_console_shows_what_the_api_says_and_asks_nobody_else() {
     // What has not happened in a quiet process is said to be nothing.
     let quiet = [
         "Waiting for Kafka",
+        "Webhooks of mail providers",
         "Errors of the API",
         "Requests that are no hit",
         "Hits",

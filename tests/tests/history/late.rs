@@ -25,6 +25,7 @@ fn hit(message: &str, at: i64, link: u16) -> Hit {
         link_index: Some(link),
         link_count: Some(9),
         label: None,
+        original: None,
         request: Request {
             method: "GET".to_owned(),
             ip: Some("203.0.113.9".parse().unwrap()),

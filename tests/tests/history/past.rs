@@ -82,6 +82,7 @@ impl Past {
             link_index: is_click.then_some(hit.link),
             link_count: is_click.then_some(9),
             label: None,
+            original: None,
             request: Request {
                 method: "GET".to_owned(),
                 ip: Some("203.0.113.9".parse().unwrap()),

@@ -1,4 +1,5 @@
-//! A hit as the stage keeps it while its window is open: small, and enough to write it out again exactly.
+//! A hit as the stage keeps it while its window is open: small, and enough to write it out again exactly, but for the original,
+//! which the first verdict alone carries.
 
 use super::shared::Shared;
 use super::texts::{Held, Texts};
@@ -130,7 +131,7 @@ impl KeptHit {
         self.sent.late
     }
 
-    /// The hit as it was.
+    /// The hit as it was, without its original.
     pub(super) fn hit(&self, seen: &Seen) -> Hit {
         let (about, sent) = (&self.about, &self.sent);
         let (mailing, sent_at) = about.0.head();
@@ -150,6 +151,7 @@ impl KeptHit {
             link_index: seen.link_index.filter(|_| seen.placed),
             link_count: seen.link_count,
             label: sent.label.clone(),
+            original: None,
             request: Request {
                 method: sent.method.clone(),
                 ip: seen.ip,
@@ -297,7 +299,7 @@ mod tests {
             "received_at":"2026-11-02T09:00:00Z","message_id":"m","sent_at":"2026-11-02T08:00:00Z","method":"GET"}"#;
         let told = r#"{"v":1,"event_id":"00000000-0000-7000-8000-000000000003","account_number":7,"kind":"click",
             "received_at":"2026-11-02T09:00:00Z","message_id":"m","sent_at":"2026-11-02T09:00:00Z","method":"GET",
-            "ip":"203.0.113.7","ua":"x","headers":{":link":"40213",":provider":"sendgrid"}}"#;
+            "ip":"203.0.113.7","ua":"x","headers":{":link":"40213",":provider":"sendgrid"},"original":"{\"event\":\"click\"}"}"#;
         let then = told.replace("09:00:00Z", "09:00:01Z");
         let mut beside = None;
         for (text, late) in [(full, false), (few, true), (told, false), (&then, false), (full, true)] {
@@ -306,7 +308,7 @@ mod tests {
             let seen = ruleset.see(&facts);
             let agent = keeper.agent(&hit.request.ua, &ruleset);
             let kept = keeper.keep(&hit, agent, late, beside.as_ref());
-            assert_eq!((kept.hit(&seen), kept.late()), (hit.clone(), late));
+            assert_eq!((kept.hit(&seen), kept.late()), (Hit { original: None, ..hit.clone() }, late));
             assert_eq!(ruleset.judge(&kept.facts(&seen)), ruleset.judge(&facts));
             beside = Some(kept);
         }

@@ -103,6 +103,9 @@ impl Live {
 
     /// Takes a hit: its own verdict comes first, then those that it corrects. Of one that was read back and is closed by
     /// now, nothing more is said. `tell` gets what its neighbours in other messages should know of it.
+    ///
+    /// The hit's original goes with revision 1 and no other, so that nobody has to keep it for corrections: that revision is said
+    /// only here, with the hit in hand, however often it comes.
     pub(super) fn hit(&mut self, hit: Hit, tell: impl FnMut(Neighbour)) -> Vec<Said> {
         let mut said = Vec::with_capacity(1);
         let seen_by = |seen: &Seen| {
@@ -110,6 +113,15 @@ impl Live {
             neighbours(account, message, &hit.recipient_id, &hit.recipient_domain, seen).for_each(tell);
         };
         self.judge(&hit, seen_by, |revised| said.push(say(revised)));
+        let is_first = |said: &&mut Said| {
+            let Classified { hit: said_of, verdict, .. } = &said.classified;
+            verdict.revision == 1 && said_of.event_id == hit.event_id
+        };
+        if hit.original.is_some()
+            && let Some(first) = said.iter_mut().find(is_first)
+        {
+            first.classified.hit.original = hit.original;
+        }
         said
     }
 

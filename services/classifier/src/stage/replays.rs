@@ -58,8 +58,14 @@ fn hit(number: usize, message: usize, kind: usize, at: i64, agent: usize) -> Fed
     let hit = json!({"v": 1, "event_id": Uuid::from_u128(number as u128), "account_number": 7, "kind": kind,
         "received_at": time(at), "message_id": format!("m{message}"), "recipient_domain": "example.org",
         "sent_at": time(-3_600_000), "link_index": (kind == "click").then_some(number % 9),
-        "link_count": (kind == "click").then_some(9), "method": "GET", "ip": IP, "ua": AGENTS[agent]});
+        "link_count": (kind == "click").then_some(9), "method": "GET", "ip": IP, "ua": AGENTS[agent],
+        "original": original_of(number as u128)});
     Fed::Hit(serde_json::from_value(hit).unwrap())
+}
+
+/// Of every third hit a provider told.
+fn original_of(number: u128) -> Option<String> {
+    number.is_multiple_of(3).then(|| format!("told {number}"))
 }
 
 fn delivery(number: usize, message: usize, at: i64, before: i64) -> Fed {
@@ -326,6 +332,10 @@ fn by_revision(places: Vec<Place>) -> Result<BTreeMap<u128, BTreeMap<u32, Classi
             revisions.keys().copied().collect::<Vec<_>>(),
             Vec::from_iter(1..=revisions.len() as u32)
         );
+        for (revision, Classified { hit, .. }) in revisions {
+            let original = original_of(hit.event_id.as_u128()).filter(|_| *revision == 1);
+            prop_assert_eq!(&hit.original, &original, "of revision {}", revision);
+        }
     }
     Ok(said)
 }

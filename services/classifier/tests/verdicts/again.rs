@@ -29,6 +29,7 @@ fn hit(number: u16, at: i64, ua: &str) -> Hit {
         link_index: Some(number),
         link_count: Some(200),
         label: None,
+        original: None,
         request: Request {
             method: "GET".to_owned(),
             ip: Some("203.0.113.9".parse().unwrap()),

@@ -3,7 +3,8 @@
 use super::*;
 
 fn said(enhanced: Option<&str>, smtp: Option<u16>, text: Option<&str>) -> (BounceClass, &'static str) {
-    let refusal = classify(&Said { enhanced_code: enhanced, smtp_code: smtp, diagnostic: text });
+    let refusal =
+        classify(&Said { enhanced_code: enhanced, smtp_code: smtp, diagnostic: text, verdict: None });
     (refusal.class, refusal.reason)
 }
 

@@ -6,12 +6,14 @@ pub(super) struct Step {
     pub(super) statement: &'static str,
 }
 
-/// Patterns and days come before the rows that need them: a row without its pattern would not be counted, and one whose day
-/// is not known would not be found again.
-pub(super) const STEPS: [Step; 6] = [
+/// Patterns, names and days come before the rows that need them: a row without its pattern would not be counted, one without
+/// the names of its campaign and receiver would stand in no group, and one whose day is not known would not be found again.
+pub(super) const STEPS: [Step; 8] = [
     Step { statement: EMPTY },
     Step { statement: STAGE },
     Step { statement: PATTERNS },
+    Step { statement: CAMPAIGNS },
+    Step { statement: RECEIVERS },
     Step { statement: WIDE },
     Step { statement: DAYS },
     Step { statement: REPLACE },
@@ -54,6 +56,19 @@ SELECT pattern, any(is_tracked), any(types), any(sendings), any(actors), any(sou
 FROM rollup_staged
 WHERE length(times) <= 64 AND pattern NOT IN (SELECT pattern FROM rollup_patterns)
 GROUP BY pattern";
+
+const CAMPAIGNS: &str = "
+INSERT INTO rollup_campaigns (account, campaign)
+SELECT DISTINCT {account: UInt32}, toString(campaign)
+FROM rollup_staged
+WHERE toString(campaign) NOT IN (SELECT campaign FROM rollup_campaigns WHERE account = {account: UInt32})";
+
+const RECEIVERS: &str = "
+INSERT INTO rollup_receivers (account, recipient_domain, mx_host)
+SELECT DISTINCT {account: UInt32}, toString(recipient_domain), toString(mx_host)
+FROM rollup_staged
+WHERE (toString(recipient_domain), toString(mx_host)) NOT IN (
+    SELECT recipient_domain, mx_host FROM rollup_receivers WHERE account = {account: UInt32})";
 
 /// A mask has 64 bits: who has more facts gets no row, and is counted from the events from now on.
 const WIDE: &str = "

@@ -167,7 +167,7 @@ pub(crate) fn hit(id: Uuid, message: &str, campaign: &str, received_at: Timestam
         "received_at": received_at, "message_id": message, "recipient_id": "r", "campaign": campaign,
         "recipient_domain": "example.org", "sent_at": received_at.plus_millis(-60_000),
         "method": "GET", "ip": "192.0.2.7", "ua": "Mozilla/5.0", "headers": {"accept": "image/*"}, "trailing": "%27",
-        "client": "Chrome",
+        "client": "Chrome", "original": "{\"event\":\"open\"}",
         "verdict": {"actor": "human", "source": "chrome", "confidence": 0.9, "ruleset": "r1", "revision": revision,
             "reasons": [{"rule": "browser", "source": "chrome", "confidence": 0.9, "evidence": "Chrome"}]},
     })

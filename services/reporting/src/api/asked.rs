@@ -4,6 +4,7 @@
 use super::answer::Format;
 use super::reports::now;
 use crate::auth::{Caller, RawQuery, Segments};
+use crate::compare::Both;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::window::{Parameters, Span, Window};
@@ -20,16 +21,16 @@ pub(super) struct Asked {
     pub(super) account: String,
     pub(super) number: AccountNumber,
     pub(super) format: Format,
-    /// What was not read yet: take what is particular to the report, then [`Asked::window`] or [`Asked::span`] the rest.
+    /// What was not read yet: take what is particular to the report, then [`Asked::windows`] or [`Asked::span`] the rest.
     pub(super) parameters: Parameters,
 }
 
 impl Asked {
-    /// The window; what else is left in the query is refused by name.
-    pub(super) fn window(&mut self) -> Result<Window, Problem> {
-        let window = self.parameters.window(now())?;
+    /// The window, and the one before where a comparison is wanted; what else is left in the query is refused by name.
+    pub(super) fn windows(&mut self) -> Result<Both<Window>, Problem> {
+        let windows = self.parameters.windows(now())?;
         self.parameters.end()?;
-        Ok(window)
+        Ok(windows)
     }
 
     /// The time alone; what else is left in the query is refused by name.

@@ -10,6 +10,7 @@ const fn column(name: &'static str, kind: Kind, at: &'static str) -> Column {
     Column::new(name, kind, at)
 }
 
+const TIMES: [Column; 2] = [column("from", Kind::Time, "/from"), column("to", Kind::Time, "/to")];
 const DELIVERY: [Column; 11] = [
     column("sent", COUNT, "/sent"),
     column("delivered", COUNT, "/delivered"),
@@ -64,18 +65,19 @@ fn with_figures(first: &[Column]) -> Vec<Column> {
     [first, &DELIVERY, &OPENS, &CLICKS, &RATES, &sources].concat()
 }
 
-/// Of a summary: a row for the window, and one for the window before.
-pub(super) static SUMMARY: LazyLock<Vec<Column>> =
-    LazyLock::new(|| with_figures(&[column("from", Kind::Time, "/from"), column("to", Kind::Time, "/to")]));
+/// Of a summary.
+pub(super) static SUMMARY: LazyLock<Vec<Column>> = LazyLock::new(|| with_figures(&TIMES));
 
 /// Of a time series.
-pub(super) static SERIES: LazyLock<Vec<Column>> = LazyLock::new(|| {
-    with_figures(&[
-        column("bucket", Kind::Text, "/bucket"),
-        column("from", Kind::Time, "/from"),
-        column("to", Kind::Time, "/to"),
-    ])
-});
+pub(super) static SERIES: LazyLock<Vec<Column>> =
+    LazyLock::new(|| with_figures(&[&[column("bucket", Kind::Text, "/bucket")][..], &TIMES].concat()));
+
+/// Of a table that has the rows of two windows: which one a row is of, and when that is where the row does not tell.
+pub(super) fn compared(columns: &[Column], timed: bool) -> Vec<Column> {
+    let window = [column("window", Kind::Text, "/window")];
+    let times: &[Column] = if timed { &[] } else { &TIMES };
+    [&window[..], times, columns].concat()
+}
 
 /// Of visits by label.
 pub(super) const VISITS: [Column; 6] = [

@@ -1,8 +1,9 @@
 //! The reports behind the dashboards' details, each one view: see [`crate::details`].
 
-use super::answer::{Format, Json, ParquetFile, rows};
+use super::answer::ParquetFile;
 use super::asked::Asked;
 use super::columns;
+use super::compare::{Listed, Part};
 use super::reports::ReportParameters;
 use super::table::Column;
 use crate::details::{
@@ -12,7 +13,7 @@ use crate::problem::Problem;
 use crate::series::Zone;
 use crate::state::App;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use engagement::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
@@ -32,10 +33,8 @@ pub(super) struct Details<T> {
     /// `event` or `sent`.
     #[schema(value_type = String)]
     cohort: &'static str,
-    /// The rows.
-    rows: Vec<T>,
-    /// Whether there are more rows than one answer shows.
-    truncated: bool,
+    #[serde(flatten)]
+    listed: Listed<T>,
 }
 
 /// Answers a report in the form that is asked for. `more` are the report's own parameters, which were taken.
@@ -45,16 +44,15 @@ async fn answer<T: Detail>(
     more: &[(&str, &str)],
     columns: &[Column],
 ) -> Result<Response, Problem> {
-    let window = asked.window()?;
+    let windows = asked.windows()?;
     let most = app.config.breakdown_rows;
-    let mut found = details::rows::<T>(&app.client, asked.number, &window, more, most).await?;
-    let truncated = found.len() > most as usize;
-    found.truncate(most as usize);
-    if asked.format != Format::Json {
-        return rows(asked.format, columns, &found, truncated);
-    }
-    let (account, from, to, cohort) = (asked.account, window.from, window.to, window.cohort.as_str());
-    Ok(Json(Details { account, from, to, cohort, rows: found, truncated }).into_response())
+    let found = windows.clone().each(async |window| {
+        let rows = details::rows::<T>(&app.client, asked.number, &window, more, most).await?;
+        Ok(Part::cut(window.span(), rows, most))
+    });
+    let (from, to, cohort) = (windows.now.from, windows.now.to, windows.now.cohort.as_str());
+    let document = |listed| Details { account: asked.account, from, to, cohort, listed };
+    found.await?.answer(asked.format, columns, document)
 }
 
 /// Which machines looked at the mail: requests of every kind that machines made, whatever is suppressed. JSON, CSV,

@@ -1,15 +1,16 @@
 //! How long messages took from sent to delivered.
 
-use super::answer::{Format, Json, ParquetFile, rows};
+use super::answer::ParquetFile;
 use super::asked::Asked;
 use super::columns;
+use super::compare::{Listed, Part};
 use super::reports::ReportParameters;
 use crate::figures::LatencyRow;
 use crate::problem::Problem;
 use crate::query;
 use crate::state::App;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use engagement::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
@@ -32,14 +33,12 @@ pub(super) struct Latency {
     /// What is grouped by; empty for one row of all.
     #[schema(value_type = String)]
     by: &'static str,
-    /// The groups, the largest first.
-    rows: Vec<LatencyRow>,
-    /// Whether there are more groups than one answer shows.
-    truncated: bool,
+    #[serde(flatten)]
+    listed: Listed<LatencyRow>,
 }
 
-/// Seconds from sent to delivered: median, 90th and 99th percentile, exactly, of the messages of which both times were told. As
-/// JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Needs `reports:read`.
+/// Seconds from sent to delivered: median, 90th and 99th percentile, exactly, of the messages of which both times were told, the
+/// largest group first. As JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/latency", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
         ("by" = Option<String>, Query, description = "recipient_domain, mailbox_provider or campaign; one row of all where it is left out")),
@@ -49,14 +48,13 @@ pub(super) struct Latency {
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn latency(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
     let by = asked.parameters.latency_by()?;
-    let window = asked.window()?;
+    let windows = asked.windows()?;
     let most = app.config.breakdown_rows;
-    let mut found = query::latency(&app.client, asked.number, &window, by, most).await?;
-    let truncated = found.len() > most as usize;
-    found.truncate(most as usize);
-    if asked.format != Format::Json {
-        return rows(asked.format, &columns::LATENCY, &found, truncated);
-    }
-    let (account, from, to, cohort) = (asked.account, window.from, window.to, window.cohort.as_str());
-    Ok(Json(Latency { account, from, to, cohort, by: by.as_str(), rows: found, truncated }).into_response())
+    let found = windows.clone().each(async |window| {
+        let rows = query::latency(&app.client, asked.number, &window, by, most).await?;
+        Ok(Part::cut(window.span(), rows, most))
+    });
+    let (from, to, cohort) = (windows.now.from, windows.now.to, windows.now.cohort.as_str());
+    let document = |listed| Latency { account: asked.account, from, to, cohort, by: by.as_str(), listed };
+    found.await?.answer(asked.format, &columns::LATENCY, document)
 }

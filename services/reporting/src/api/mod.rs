@@ -5,6 +5,7 @@ mod accounts;
 mod answer;
 mod asked;
 mod columns;
+mod compare;
 mod console;
 mod details;
 mod events;

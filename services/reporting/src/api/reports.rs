@@ -1,14 +1,16 @@
 //! Reports, and the timeline of one message.
 
-use super::answer::{self, Format, Json, ParquetFile};
+use super::answer::{Format, Json, ParquetFile};
 use super::asked::Asked;
 use super::columns;
+use super::compare::{Listed, Part};
 use crate::auth::{Caller, RawQuery, Segments};
+use crate::compare::{Paired, Pairs, by_group};
 use crate::figures::{Engagement, Figures, LinkRow};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::timeline::{self, Timeline};
-use crate::window::{By, Parameters, Suppression, Window};
+use crate::window::{By, Parameters, Span, Suppression, Window};
 use crate::{audit, query};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -39,6 +41,12 @@ pub(super) struct ReportParameters {
     mailbox_provider: Option<String>,
     /// `account` (the default): what the settings say. `none`, `all`, or a list out of apple, google, scanners, other.
     suppress: Option<String>,
+    /// `previous`: the same of the window of the same length that ends where this one begins, too, under the same filters and
+    /// suppression. In JSON it stands beside this window's: a summary has it as `previous`, each row has there that of the same group
+    /// or null, and rows of groups that only the window before has are in the answer's `previous`. CSV, NDJSON and Parquet have the
+    /// rows of this window and then those of the one before, each with its `window` (`current` or `previous`), `from` and `to`.
+    /// Under `cohort=sent` the mail sent before has had longer to be read.
+    compare: Option<String>,
     /// json, csv, ndjson or parquet; wins over `Accept`. Where one answer can't show all rows, JSON says `truncated` and the
     /// others have the header `trueopen-truncated: true`.
     format: Option<String>,
@@ -95,10 +103,8 @@ pub(super) struct Breakdown {
     /// What is grouped by.
     #[schema(value_type = String)]
     by: &'static str,
-    /// The groups, the largest first; links in the order of the mail.
-    rows: Vec<Group>,
-    /// Whether there are more groups than one answer shows.
-    truncated: bool,
+    #[serde(flatten)]
+    listed: Listed<Group>,
 }
 
 /// One group's figures.
@@ -148,44 +154,32 @@ pub(super) struct HitGroup {
     pub(super) clicks: Engagement,
 }
 
-/// The figures of a window. Uniques are exact. JSON; by `Accept` or `format` CSV, NDJSON or Parquet: a row for the window, and
-/// with `compare` one for the window before. Needs `reports:read`.
+/// The figures of a window. Uniques are exact. JSON; by `Accept` or `format` CSV, NDJSON or Parquet: one row. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/summary", tag = "reports",
-    params(("account" = String, Path, description = "The account's name"), ReportParameters,
-        ("compare" = Option<String>, Query, description = "`previous`: the same figures of the window before, too")),
+    params(("account" = String, Path, description = "The account's name"), ReportParameters),
     responses((status = 200, content(
             (Summary = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (ParquetFile = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn summary(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
-    let number = asked.number;
-    let compare = match asked.parameters.take("compare")?.as_deref() {
-        None => false,
-        Some("previous") => true,
-        Some(_) => return Err(Problem::parameter("compare", "is `previous`")),
-    };
-    let window = asked.window()?;
-    let suppress = in_force(&app, number, &window).await?;
-    let figures = query::summary(&app.client, number, &window, &suppress).await?;
-    let previous = if compare {
-        let from = window.from.plus_millis(-window.to.since(window.from));
-        let before = Window { from, to: window.from, ..window.clone() };
-        let figures = query::summary(&app.client, number, &before, &suppress).await?;
-        Some(Box::new(Spanned { from, to: window.from, figures }))
-    } else {
-        None
-    };
+    let windows = asked.windows()?;
+    let suppress = in_force(&app, asked.number, &windows.now).await?;
+    let found = windows.clone().each(async |window| {
+        let figures = query::summary(&app.client, asked.number, &window, &suppress).await?;
+        Ok(Spanned { from: window.from, to: window.to, figures })
+    });
+    let found = found.await?;
     if asked.format == Format::Json {
-        let scope = Scoped::new(asked.account, &window, &suppress);
-        return Ok(Json(Summary { scope, figures, previous }).into_response());
+        let scope = Scoped::new(asked.account, &windows.now, &suppress);
+        let previous = found.before.map(Box::new);
+        return Ok(Json(Summary { scope, figures: found.now.figures, previous }).into_response());
     }
-    let mut rows = vec![Spanned { from: window.from, to: window.to, figures }];
-    rows.extend(previous.map(|previous| *previous));
-    answer::rows(asked.format, &columns::SUMMARY, &rows, false)
+    let row = |row: Spanned| Ok(Part::whole(Span { from: row.from, to: row.to }, vec![row]));
+    found.try_map(row)?.table(asked.format, &columns::SUMMARY)
 }
 
-/// The figures of each group, as JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Uniques are exact within a group and do not add up over
-/// groups. Needs `reports:read`.
+/// The figures of each group, the largest first, links in the order of the mail, as JSON, CSV, NDJSON or Parquet by `Accept` or
+/// `format`. Uniques are exact within a group and do not add up over groups. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/breakdown", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
         ("by" = String, Query, description = "recipient_domain, mailbox_provider, campaign, bounce_reason, link, source, client or country")),
@@ -195,17 +189,16 @@ pub(super) async fn summary(State(app): State<Arc<App>>, mut asked: Asked) -> Re
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn breakdown(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
     let by = asked.parameters.by()?;
-    let window = asked.window()?;
-    let suppress = in_force(&app, asked.number, &window).await?;
-    let mut rows = groups(&app, asked.number, &window, &suppress, by).await?;
-    let most = app.config.breakdown_rows as usize;
-    let truncated = rows.len() > most;
-    rows.truncate(most);
-    if asked.format != Format::Json {
-        return answer::rows(asked.format, &columns::breakdown(by), &rows, truncated);
-    }
-    let scope = Scoped::new(asked.account, &window, &suppress);
-    Ok(Json(Breakdown { scope, by: by.as_str(), rows, truncated }).into_response())
+    let windows = asked.windows()?;
+    let suppress = in_force(&app, asked.number, &windows.now).await?;
+    let most = app.config.breakdown_rows;
+    let found = windows.clone().each(async |window| {
+        Ok(Part::cut(window.span(), groups(&app, asked.number, &window, &suppress, by).await?, most))
+    });
+    let found = found.await?;
+    let scope = Scoped::new(asked.account, &windows.now, &suppress);
+    let document = |listed| Breakdown { scope, by: by.as_str(), listed };
+    found.answer(asked.format, &columns::breakdown(by), document)
 }
 
 /// All that is known of one message in order, each hit with its verdicts and their reasons. Reading it is noted in the
@@ -229,6 +222,17 @@ pub(super) async fn timeline(
     let hash = app.audit_hash.message(number, &message_id);
     audit::read(&app, &caller, number, audit::TIMELINE_READ, &format!("message {hash}")).await?;
     Ok(Json(found))
+}
+
+impl Paired for Group {
+    fn pairs(now: &[Self], before: &[Self]) -> Pairs {
+        by_group(now, before, |row| match row {
+            Self::Messages(group) => (None, &group.key),
+            Self::Hits(group) => (None, &group.key),
+            // Its key is for reading: a label may look like a place.
+            Self::Link(group) => (group.index, &group.label),
+        })
+    }
 }
 
 impl From<LinkRow> for LinkGroup {

@@ -1,16 +1,18 @@
 //! The figures over time.
 
-use super::answer::{self, Format, Json, ParquetFile};
+use super::answer::ParquetFile;
 use super::asked::Asked;
 use super::columns;
+use super::compare::{Listed, Part};
 use super::reports::{ReportParameters, Scoped, in_force};
+use crate::compare::{Paired, Pairs, from_the_end};
 use crate::figures::{Figures, MessageRow};
 use crate::problem::Problem;
 use crate::query;
 use crate::series::{Bucket, Interval, Zone};
 use crate::state::App;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use engagement::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -39,8 +41,8 @@ pub(super) struct Timeseries {
     /// By whose clock and calendar.
     #[schema(value_type = String)]
     tz: &'static str,
-    /// The buckets in order, empty ones too.
-    rows: Vec<Row>,
+    #[serde(flatten)]
+    listed: Listed<Row>,
 }
 
 /// One bucket's figures: those of a summary with this `from` and `to`. They do not add up over buckets.
@@ -59,9 +61,12 @@ pub(super) struct Row {
     pub(super) figures: Figures,
 }
 
-/// The figures of each minute, hour, day, week or month of the window, as JSON, CSV, NDJSON or Parquet by `Accept` or `format`. With
-/// `cohort=sent` a message stands where it was sent, with all that ever happened to it. Uniques are exact within a bucket
-/// and do not add up over buckets. Needs `reports:read`.
+/// The figures of each minute, hour, day, week or month of the window in order, empty ones too, as JSON, CSV, NDJSON or Parquet by
+/// `Accept` or `format`. With `cohort=sent` a message stands where it was sent, with all that ever happened to it. Uniques are exact
+/// within a bucket and do not add up over buckets. With `compare` the window before is cut by the same clock and calendar, as if it
+/// were asked by itself, and in JSON its last bucket stands beside the last, and so back: a shorter month or a change of clocks may
+/// make their numbers differ, and then the earliest buckets are those without another. Each bucket says how long it is by its `from`
+/// and `to`. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/timeseries", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters, SeriesParameters),
     responses((status = 200, content(
@@ -71,16 +76,23 @@ pub(super) struct Row {
 pub(super) async fn timeseries(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
     let interval = Interval::read(&mut asked.parameters)?;
     let zone = Zone::read(&mut asked.parameters)?;
-    let window = asked.window()?;
-    let buckets = interval.buckets(&window, &zone)?;
-    let suppress = in_force(&app, asked.number, &window).await?;
-    let found = query::series(&app.client, asked.number, &window, &suppress, &buckets).await?;
-    let rows = rows(buckets, found);
-    if asked.format != Format::Json {
-        return answer::rows(asked.format, &columns::SERIES, &rows, false);
+    let windows = asked.windows()?;
+    let cut = windows.clone().try_map(|window| Ok((interval.buckets(&window, &zone)?, window)))?;
+    let suppress = in_force(&app, asked.number, &windows.now).await?;
+    let found = cut.each(async |(buckets, window)| {
+        let found = query::series(&app.client, asked.number, &window, &suppress, &buckets).await?;
+        Ok(Part::whole(window.span(), rows(buckets, found)))
+    });
+    let found = found.await?;
+    let scope = Scoped::new(asked.account, &windows.now, &suppress);
+    let document = |listed| Timeseries { scope, interval: interval.as_str(), tz: zone.name, listed };
+    found.answer(asked.format, &columns::SERIES, document)
+}
+
+impl Paired for Row {
+    fn pairs(now: &[Self], before: &[Self]) -> Pairs {
+        from_the_end(now, before)
     }
-    let scope = Scoped::new(asked.account, &window, &suppress);
-    Ok(Json(Timeseries { scope, interval: interval.as_str(), tz: zone.name, rows }).into_response())
 }
 
 /// A row for each bucket, of zeros where nothing was found.

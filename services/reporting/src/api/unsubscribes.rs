@@ -38,6 +38,9 @@ pub(super) struct UnsubscribeList {
         ("account" = String, Path, description = "The account's name"),
         ("from" = Option<String>, Query, description = "From this time on (RFC 3339)"),
         ("to" = Option<String>, Query, description = "Before this time (RFC 3339)"),
+        ("campaign" = Option<String>, Query, description = "One campaign's alone"),
+        ("recipient_domain" = Option<String>, Query, description = "One domain's alone"),
+        ("mailbox_provider" = Option<String>, Query, description = "One mailbox provider's alone"),
         ("suspect" = Option<bool>, Query, description = "true: only those that are suspect"),
         ("limit" = Option<u32>, Query, description = "The most entries, 1 to 1000; 100 where none is given"),
     ),
@@ -54,6 +57,7 @@ pub(super) async fn list_unsubscribes(
     let now = now();
     let to = parameters.time("to")?.unwrap_or_else(|| now.plus_millis(1));
     let from = parameters.time("from")?.unwrap_or_else(|| to.plus_millis(-LOOK_BACK_MS));
+    let narrowed = parameters.narrowing()?;
     let suspect = match parameters.take("suspect")?.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
@@ -68,7 +72,7 @@ pub(super) async fn list_unsubscribes(
             .ok_or_else(|| Problem::parameter("limit", "is a number from 1 to 1000"))?,
     };
     parameters.end()?;
-    let asked = Asked { from, to, message_id: "", suspect, most: u64::from(limit) + 1 };
+    let asked = Asked { from, to, message_id: "", narrowed, suspect, most: u64::from(limit) + 1 };
     let mut unsubscribes = unsubscribes::list(&app.client, number, &asked).await?;
     let truncated = unsubscribes.len() > limit as usize;
     unsubscribes.truncate(limit as usize);

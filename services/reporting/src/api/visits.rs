@@ -1,8 +1,9 @@
 //! Visits of people by the label of the links that they followed.
 
-use super::answer::{Format, Json, ParquetFile, rows};
+use super::answer::ParquetFile;
 use super::asked::Asked;
 use super::columns;
+use super::compare::{Listed, Part};
 use super::reports::ReportParameters;
 use crate::figures::VisitRow;
 use crate::problem::Problem;
@@ -10,7 +11,7 @@ use crate::query;
 use crate::series::Zone;
 use crate::state::App;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use engagement::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
@@ -33,14 +34,13 @@ pub(super) struct Visits {
     /// The time zone of the days.
     #[schema(value_type = String)]
     tz: &'static str,
-    /// The labels, the one with most visits first.
-    rows: Vec<VisitRow>,
-    /// Whether there are more than one answer shows.
-    truncated: bool,
+    #[serde(flatten)]
+    listed: Listed<VisitRow>,
 }
 
 /// Visits of people by label, such as pricing, security or procurement: a visit is a message that follows a link of the label on
-/// a day; a message that comes on two days or more returns. Links without a label are told apart by their place. Machines and what nobody can tell pay no visits, whatever is
+/// a day; a message that comes on two days or more returns. The label with most visits
+/// comes first. Links without a label are told apart by their place. Machines and what nobody can tell pay no visits, whatever is
 /// suppressed. JSON, CSV, NDJSON or Parquet by `Accept` or `format`. Needs `reports:read`.
 #[utoipa::path(get, path = "/v1/accounts/{account}/reports/visits", tag = "reports",
     params(("account" = String, Path, description = "The account's name"), ReportParameters,
@@ -51,14 +51,13 @@ pub(super) struct Visits {
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn visits(State(app): State<Arc<App>>, mut asked: Asked) -> Result<Response, Problem> {
     let zone = Zone::read(&mut asked.parameters)?;
-    let window = asked.window()?;
+    let windows = asked.windows()?;
     let most = app.config.breakdown_rows;
-    let mut found = query::visits(&app.client, asked.number, &window, zone.name, most).await?;
-    let truncated = found.len() > most as usize;
-    found.truncate(most as usize);
-    if asked.format != Format::Json {
-        return rows(asked.format, &columns::VISITS, &found, truncated);
-    }
-    let (account, from, to, cohort) = (asked.account, window.from, window.to, window.cohort.as_str());
-    Ok(Json(Visits { account, from, to, cohort, tz: zone.name, rows: found, truncated }).into_response())
+    let found = windows.clone().each(async |window| {
+        let rows = query::visits(&app.client, asked.number, &window, zone.name, most).await?;
+        Ok(Part::cut(window.span(), rows, most))
+    });
+    let (from, to, cohort) = (windows.now.from, windows.now.to, windows.now.cohort.as_str());
+    let document = |listed| Visits { account: asked.account, from, to, cohort, tz: zone.name, listed };
+    found.await?.answer(asked.format, &columns::VISITS, document)
 }

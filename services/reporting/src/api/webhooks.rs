@@ -65,7 +65,7 @@ pub(super) struct WebhookTaken {
     hits: usize,
     /// Items that are left.
     ignored: usize,
-    /// Why, and how many: no_delivery_event, opens_and_clicks_off, no_address_or_agent, several_recipients, second_pixel.
+    /// Why, and how many: no_delivery_event, opens_and_clicks_off, no_address_or_agent, several_recipients, second_pixel, auto_reply.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     ignored_because: BTreeMap<&'static str, usize>,
     /// Items that can't be read: their place from 0, and what is missing.
@@ -100,7 +100,9 @@ pub(super) async fn take(
 ) -> Result<Json<WebhookTaken>, Problem> {
     let provider = Provider::parse(&provider).ok_or_else(no_provider)?;
     let count = |outcome| metrics::WEBHOOKS.with_label_values(&[provider.as_str(), outcome]).inc();
-    let body = body::read(request, app.config.webhook_bytes).await?;
+    let body = body::read(request, app.config.webhook_bytes).await.inspect_err(|problem| {
+        count(if problem.is(StatusCode::PAYLOAD_TOO_LARGE) { "too_large" } else { "cut" });
+    })?;
     // The same answer whether there is no such account, it takes none, or the proof is wrong.
     let Some(Known { account, secret, engagement }) = known(&app, &account, provider) else {
         count("unknown");

@@ -1,5 +1,5 @@
 //! All events of a window as one document of any length: a page is read, written and sent before the next is read, so memory
-//! holds two pages however many follow. What breaks off in between shows to the client as a body without its end, never as a
+//! holds two pages however many follow, of so many exports at once as [`crate::Config::exports`] says. What breaks off in between shows to the client as a body without its end, never as a
 //! document that looks whole.
 
 use super::answer::Format;
@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::warn;
 
 /// The events of a page, and of a row group.
@@ -80,13 +80,16 @@ pub(super) async fn answer(
     both: bool,
     format: Format,
 ) -> Result<Response, Problem> {
+    let room = Arc::clone(&app.exports).try_acquire_owned();
+    let room =
+        room.map_err(|_| Problem::unavailable("as many exports as may be are under way; ask again later"))?;
     let (mut writer, mut head) = Writer::begin(format)?;
     let (events, next) = export::page(&app.client, account, span, cursor, PAGE, both).await?;
     head.extend(writer.page(&events)?);
     drop(events);
     let (sender, from) = mpsc::channel(1);
     tokio::spawn(async move {
-        let sending = send(&app, sender, (account, span, both), writer, (head, next));
+        let sending = send(&app, (sender, room), (account, span, both), writer, (head, next));
         if let Err(reason) = sending.await {
             warn!(reason, "an export broke off");
         }
@@ -95,10 +98,10 @@ pub(super) async fn answer(
     Ok(([(header::CONTENT_TYPE, format.content_type())], Body::new(pieces)).into_response())
 }
 
-/// Sends a document piece by piece. What ends it early drops the channel, and so breaks the body off.
+/// Sends a document piece by piece. What ends it early drops the channel, and so breaks the body off. Its room is free then.
 async fn send(
     app: &App,
-    to: mpsc::Sender<Piece>,
+    (to, _room): (mpsc::Sender<Piece>, OwnedSemaphorePermit),
     (account, span, both): (AccountNumber, Span, bool),
     mut writer: Writer,
     (mut bytes, mut next): (Vec<u8>, Option<Cursor>),

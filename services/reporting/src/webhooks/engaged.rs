@@ -2,14 +2,15 @@
 //!
 //! Invariants: the same document gives the same hit, id and all, so repeats are harmless; without the client's address and
 //! agent there is none, for a hit that nobody can judge would only blur the figures; a destination is not kept, only a number
-//! that tells the message's links apart. Who sends both our pixel and the provider's has two hits for one opening: so
+//! that tells the message's links apart; what is kept of the document went through [`redact::engagement`]. Who sends both our pixel and the provider's has two hits for one opening: so
 //! an account asks for these by itself.
 
 use super::{Item, Left, Provider, Reader};
 use aws_lc_rs::digest;
 use engagement::delivery::Submitted;
 use engagement::hit::{LINK, PROVIDER};
-use engagement::{AccountNumber, Hit, Kind, Request, Timestamp, token};
+use engagement::{AccountNumber, Hit, Kind, Request, Timestamp, redact, token};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use store::Account;
@@ -51,14 +52,17 @@ pub(super) struct Shown<'a> {
     pub(super) sent_at: Option<Timestamp>,
     /// The provider's id of the event.
     pub(super) id: &'a str,
+    /// The document.
+    pub(super) told: &'a Value,
 }
 
 /// The item that a document's open or click comes to.
-pub(super) fn item(about: Submitted, shown: &Shown<'_>, reader: &Reader) -> Item {
+pub(super) fn item(mut about: Submitted, shown: &Shown<'_>, reader: &Reader) -> Item {
     let agent = shown.agent.trim();
     let Some(ip) = shown.ip.trim().parse::<IpAddr>().ok().filter(|_| !agent.is_empty()) else {
         return Item::Ignored(Left::NoEvidence);
     };
+    about.original = Some(redact::engagement(shown.told, shown.url).to_string());
     let click = shown.kind == Kind::Click;
     // Within one message alone: no two mails' links can be compared by it.
     let number = |url: &str| reader.number(&[&about.message_id, url]);
@@ -108,6 +112,7 @@ impl Engaged {
             link_index: None,
             link_count: None,
             label: self.label,
+            original: about.original,
             request: Request {
                 method: "GET".to_owned(),
                 ip: Some(self.ip),

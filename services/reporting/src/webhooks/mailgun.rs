@@ -1,49 +1,23 @@
 //! Mailgun's webhooks, signed with HMAC-SHA-256 over a time and a token
 //! (<https://documentation.mailgun.com/docs/mailgun/user-manual/events/webhooks>). The signature does not cover the body, so a
-//! token that signed another body before is refused.
+//! token that signed another body before is refused ([`super::seen`]), and a signature is good for no longer than Mailgun's
+//! retries need it.
 
 use super::engaged::{self, Shown};
 use super::{
-    Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, in_time, said,
-    text, time,
+    Item, Left, Provider, Reader, Refused, Seen, Told, codes, domain, event, event_id, fitting, said, text,
+    time, unhex, verdict,
 };
 use aws_lc_rs::{digest, hmac};
 use engagement::delivery::DeliveryType;
 use engagement::{Kind, Timestamp, token};
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
-/// How many tokens are remembered; beyond it the oldest are forgotten, and the window in time alone guards them.
-const TOKENS: usize = 100_000;
-
-/// Tokens that were seen, each with the hash of the body it came with.
-#[derive(Default)]
-pub(crate) struct Seen(Mutex<Tokens>);
-
-#[derive(Default)]
-struct Tokens {
-    body_of: HashMap<[u8; 32], [u8; 32]>,
-    order: VecDeque<[u8; 32]>,
-}
-
-impl Seen {
-    /// Whether a token is new, or came with this very body before.
-    fn allows(&self, key: [u8; 32], body: [u8; 32]) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = seen.body_of.get(&key) {
-            return *before == body;
-        }
-        seen.body_of.insert(key, body);
-        seen.order.push_back(key);
-        if seen.order.len() > TOKENS
-            && let Some(oldest) = seen.order.pop_front()
-        {
-            seen.body_of.remove(&oldest);
-        }
-        true
-    }
-}
+/// How old a signature may be. Mailgun tries again for eight hours
+/// (<https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries>) and does not say that it signs each try anew.
+const OLD_MILLIS: i64 = 9 * 3_600_000;
+/// How far ahead its clock may be.
+const AHEAD_MILLIS: i64 = 5 * 60_000;
 
 /// The signature, its time, and that its token signed nothing else.
 pub(super) fn verify(
@@ -60,13 +34,17 @@ pub(super) fn verify(
     }
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     hmac::verify(&key, format!("{stamp}{nonce}").as_bytes(), &tag).map_err(|_| Refused::Signature)?;
-    in_time(stamp.parse::<i64>().map_err(|_| Refused::Signature)?.saturating_mul(1000), now)?;
-    let hash = |bytes: &[u8]| -> [u8; 32] {
+    let signed = stamp.parse::<i64>().map_err(|_| Refused::Signature)?.saturating_mul(1000);
+    let age = now.millis().saturating_sub(signed);
+    if !(-AHEAD_MILLIS..=OLD_MILLIS).contains(&age) {
+        return Err(Refused::Time);
+    }
+    let hash = |bytes: &[u8]| {
         let digest = digest::digest(&digest::SHA256, bytes);
-        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+        std::array::from_fn(|place| digest.as_ref()[place])
     };
     let token = hash(format!("{secret}\0{nonce}").as_bytes());
-    if seen.allows(token, hash(body)) { Ok(()) } else { Err(Refused::Replay) }
+    if seen.allows(token, hash(body), now) { Ok(()) } else { Err(Refused::Replay) }
 }
 
 /// The one event of a document.
@@ -105,6 +83,8 @@ pub(super) fn read(document: &Value, reader: &Reader) -> Item {
     // Mailgun's own codes, such as 605 for a suppressed recipient, are none of SMTP's.
     let code = status.get("code").and_then(Value::as_u64);
     codes(&mut event, code, text(status, "/enhanced-code"), diagnostic);
+    let words = [text(told, "/reason"), text(status, "/bounce-type"), text(told, "/severity")];
+    verdict(&mut event, Provider::Mailgun, &words);
     event.event_id = event_id("mailgun", text(told, "/id"), &[text(told, "/event"), id, &at.to_string()]);
     said(|name| told.get("user-variables")?.get(name)?.as_str(), &mut event);
     let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
@@ -117,11 +97,7 @@ pub(super) fn read(document: &Value, reader: &Reader) -> Item {
         label: "",
         sent_at: None,
         id: text(told, "/id"),
+        told,
     };
     engaged::item(event, &shown, reader)
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    text.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? * 16 + digit(*pair.get(1)?)?)).collect()
 }

@@ -16,6 +16,7 @@ mod mailgun;
 pub(crate) mod oauth;
 mod postmark;
 pub(crate) mod secret;
+mod seen;
 mod sendgrid;
 mod ses;
 pub(crate) mod sns;
@@ -27,7 +28,7 @@ use aws_lc_rs::{digest, hmac};
 use engaged::Engaged;
 use engagement::Timestamp;
 use engagement::delivery::{DeliveryType, Submitted};
-use engagement::{Kind, redact, token};
+use engagement::{Kind, bounce, redact, token};
 use serde_json::Value;
 
 /// Where a sender says its own id of a message.
@@ -36,7 +37,8 @@ pub(crate) const MESSAGE_ID: &str = "trueopen_message_id";
 const CAMPAIGN: &str = "trueopen_campaign";
 /// Where it says its id of the recipient.
 const RECIPIENT_ID: &str = "trueopen_recipient_id";
-/// How long a signed request stays good: longer than providers try again.
+/// How long a signed request stays good: longer than providers try again. Mailgun's, whose signature covers no body, has
+/// less.
 const WINDOW_MILLIS: i64 = 24 * 3_600_000;
 
 /// A mail provider whose webhooks are understood.
@@ -163,6 +165,8 @@ pub(crate) enum Left {
     Recipients,
     /// The second pixel of a mail of which the first is counted.
     SecondPixel,
+    /// An answer of a person's machine, such as an out-of-office reply: the mail arrived.
+    AutoReply,
     /// The account does not want this provider's opens and clicks.
     Off,
 }
@@ -174,6 +178,7 @@ impl Left {
             Self::NoEvidence => "no_address_or_agent",
             Self::Recipients => "several_recipients",
             Self::SecondPixel => "second_pixel",
+            Self::AutoReply => "auto_reply",
             Self::Off => "opens_and_clicks_off",
         }
     }
@@ -217,7 +222,7 @@ pub(crate) fn read(
     secret: &str,
     now: Timestamp,
     reader: &Reader,
-    replay: &mailgun::Seen,
+    replay: &Seen,
 ) -> Result<Vec<Item>, Refused> {
     match provider {
         Provider::Ses => Err(Refused::Malformed),
@@ -241,7 +246,7 @@ pub(crate) fn read(
     }
 }
 
-pub(crate) use mailgun::Seen;
+pub(crate) use seen::Seen;
 pub(crate) use ses::read as read_ses;
 
 /// Basic authentication, or with `tokens` one of our own tokens.
@@ -307,6 +312,7 @@ fn event(told: Told, message_id: String, at: Timestamp, original: &Value) -> Sub
         recipient_id: None,
         event_id: None,
         original: kept,
+        verdict: None,
     }
 }
 
@@ -334,6 +340,11 @@ fn codes(event: &mut Submitted, smtp: Option<u64>, enhanced: &str, diagnostic: &
     event.diagnostic = Some(diagnostic).filter(|text| !text.is_empty()).map(str::to_owned);
 }
 
+/// What the provider itself makes of a refusal, the finest word first.
+fn verdict(event: &mut Submitted, provider: Provider, words: &[&str]) {
+    event.verdict = bounce::told(provider.as_str(), words);
+}
+
 /// An id that fits: itself, or a hash where it is too long.
 fn fitting(id: &str, most: usize) -> String {
     let id = id.trim().trim_start_matches('<').trim_end_matches('>');
@@ -352,4 +363,9 @@ fn hashed(parts: &[&str]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? * 16 + digit(*pair.get(1)?)?)).collect()
 }

@@ -4,6 +4,7 @@
 use super::engaged::{self, Shown};
 use super::{
     Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, said, text, time,
+    verdict,
 };
 use engagement::delivery::DeliveryType;
 use engagement::{Kind, token};
@@ -27,9 +28,8 @@ fn item(told: &Value, reader: &Reader) -> Item {
         // Postmark goes on trying.
         ("Bounce", "Transient") => delivery(DeliveryType::Deferred, "BouncedAt"),
         // Nothing was refused: answers of people and their machines.
-        ("Bounce", "AutoResponder" | "AddressChange" | "ChallengeVerification" | "Subscribe") => {
-            return Item::Ignored(Left::Other);
-        }
+        ("Bounce", "AutoResponder" | "ChallengeVerification") => return Item::Ignored(Left::AutoReply),
+        ("Bounce", "AddressChange" | "Subscribe" | "OpenRelayTest") => return Item::Ignored(Left::Other),
         ("Bounce", "Unsubscribe") => delivery(DeliveryType::Unsubscribed, "BouncedAt"),
         ("Bounce", "SpamComplaint") | ("SpamComplaint", _) => delivery(DeliveryType::Complained, "BouncedAt"),
         ("Bounce", "ManuallyDeactivated" | "TemplateRenderingFailed" | "SMTPApiError") => {
@@ -55,6 +55,7 @@ fn item(told: &Value, reader: &Reader) -> Item {
     let recipient = [text(told, "/Recipient"), text(told, "/Email")];
     event.recipient_domain = domain(recipient.into_iter().find(|text| !text.is_empty()).unwrap_or_default());
     codes(&mut event, None, "", text(told, "/Details"));
+    verdict(&mut event, Provider::Postmark, &[text(told, "/Type")]);
     let own = told.get("ID").and_then(Value::as_u64).map(|id| format!("{record}-{id}")).unwrap_or_default();
     event.event_id = event_id("postmark", &own, &[record, id, &at.to_string()]);
     said(|name| told.get("Metadata")?.get(name)?.as_str(), &mut event);
@@ -69,6 +70,7 @@ fn item(told: &Value, reader: &Reader) -> Item {
         sent_at: None,
         // Postmark gives its opens and clicks no ids.
         id: "",
+        told,
     };
     engaged::item(event, &shown, reader)
 }

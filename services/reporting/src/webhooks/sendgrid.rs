@@ -4,7 +4,7 @@
 use super::engaged::{self, Shown};
 use super::{
     Item, Left, Provider, Reader, Refused, Request, Told, codes, domain, event, event_id, fitting, hashed,
-    in_time, said, text, time,
+    in_time, said, text, time, verdict,
 };
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
@@ -70,6 +70,8 @@ fn item(told: &Value, reader: &Reader) -> Item {
     let reason = [text(told, "/reason"), text(told, "/response")];
     let diagnostic = reason.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
     codes(&mut event, None, text(told, "/status"), diagnostic);
+    let words = [text(told, "/bounce_classification"), text(told, "/type"), text(told, "/event")];
+    verdict(&mut event, Provider::SendGrid, &words);
     event.event_id =
         event_id("sendgrid", text(told, "/sg_event_id"), &[text(told, "/event"), id, &at.to_string()]);
     said(|name| told.get(name).and_then(Value::as_str), &mut event);
@@ -83,6 +85,7 @@ fn item(told: &Value, reader: &Reader) -> Item {
         label: "",
         sent_at: None,
         id: text(told, "/sg_event_id"),
+        told,
     };
     engaged::item(event, &shown, reader)
 }

@@ -2,7 +2,7 @@
 //! (<https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>); the proof is SNS's, see [`super::sns`].
 
 use super::engaged::{self, Shown};
-use super::{Item, Left, Provider, Reader, Told, codes, domain, event, fitting, said, text, time};
+use super::{Item, Left, Provider, Reader, Told, codes, domain, event, fitting, said, text, time, verdict};
 use engagement::delivery::DeliveryType;
 use engagement::{Kind, token};
 use serde_json::Value;
@@ -26,9 +26,17 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
             "Suppressed" | "OnAccountSuppressionList" => delivery(DeliveryType::Dropped, "bounce"),
             _ => delivery(DeliveryType::Bounced, "bounce"),
         },
+        "Complaint" if text(&told, "/complaint/complaintSubType") == "OnAccountSuppressionList" => {
+            delivery(DeliveryType::Dropped, "complaint")
+        }
+        // A report that takes one back.
+        "Complaint" if text(&told, "/complaint/complaintFeedbackType") == "not-spam" => {
+            return vec![Item::Ignored(Left::Other)];
+        }
         "Complaint" => delivery(DeliveryType::Complained, "complaint"),
         "Reject" => delivery(DeliveryType::Dropped, "reject"),
         "Rendering Failure" => delivery(DeliveryType::Dropped, "failure"),
+        "Subscription" if !leaves(&told) => return vec![Item::Ignored(Left::Other)],
         "Subscription" => delivery(DeliveryType::Unsubscribed, "subscription"),
         "" => return vec![Item::Bad("eventType")],
         _ => return vec![Item::Ignored(Left::Other)],
@@ -42,15 +50,21 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
     }
     let destinations = told.pointer("/mail/destination").and_then(Value::as_array);
     let many = destinations.is_some_and(|all| all.len() > 1);
-    // An open says nothing of who of several it was.
-    if many && matches!(kind, Told::Engagement(_)) {
+    // Neither an open nor a subscription says who of several it was.
+    if many && matches!(kind, Told::Engagement(_) | Told::Delivery(DeliveryType::Unsubscribed)) {
         return vec![Item::Ignored(Left::Recipients)];
     }
     let recipients = recipients(part).unwrap_or_else(|| {
         let all = destinations.into_iter().flatten().filter_map(Value::as_str);
         all.map(|address| (address, &Value::Null)).collect()
     });
+    let of = [text(part, "/bounceType"), text(part, "/bounceSubType")];
+    let whole = of.join("/");
+    let words = [whole.as_str(), of[0], text(part, "/delayType")];
     let one = |(index, (address, detail)): (usize, (&str, &Value))| {
+        if kind == Told::Delivery(DeliveryType::Bounced) && automatic(part, detail) {
+            return Item::Ignored(Left::AutoReply);
+        }
         // One mail of SES may go to several, and a message of ours is one mail to one recipient.
         let own = if many {
             fitting(&format!("{}-{id}", reader.hashed(address)), token::ID_BYTES)
@@ -66,6 +80,7 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
         if let Some(code) = diagnostic.get(..3).and_then(|code| code.parse::<u16>().ok()) {
             event.smtp_code = Some(code).filter(|code| (200..600).contains(code));
         }
+        verdict(&mut event, Provider::Ses, &words);
         event.event_id = Some(format!("ses-{}-{index}", fitting(notification_id, 100)));
         said(|name| told.pointer("/mail/tags")?.get(name)?.get(0)?.as_str(), &mut event);
         let Told::Engagement(kind) = kind else { return Item::Event(Box::new(event)) };
@@ -79,10 +94,40 @@ pub(crate) fn read(message: &str, notification_id: &str, reader: &Reader) -> Vec
             sent_at: time(told.pointer("/mail/timestamp")),
             // SNS may tell twice under two ids of its own; what is told is the same.
             id: "",
+            told: &told,
         };
         engaged::item(event, &shown, reader)
     };
     recipients.into_iter().enumerate().map(one).collect()
+}
+
+/// Whether a bounce is the answer of a person's machine. «If you send an email to a recipient who has an active automatic response
+/// rule (such as an "out of the office" message), you might receive this type of notification», says Amazon of `Transient` and
+/// `General`, and does not count them either (<https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html#bounce-types>).
+/// Whoever refuses a mail says so by a delivery status notification, and what SES gives up on it reports by one; only then are
+/// there `reportingMTA`, `action`, `status` and `diagnosticCode`. A bounce of that type with none of them is an answer to a mail
+/// that arrived.
+fn automatic(bounce: &Value, recipient: &Value) -> bool {
+    let general = text(bounce, "/bounceType") == "Transient" && text(bounce, "/bounceSubType") == "General";
+    let of_notification = ["/action", "/status", "/diagnosticCode"];
+    general
+        && text(bounce, "/reportingMTA").is_empty()
+        && of_notification.iter().all(|field| text(recipient, field).is_empty())
+}
+
+/// Whether a change of subscription leaves: everything, or a topic that was not left before.
+fn leaves(told: &Value) -> bool {
+    let statuses = |preferences: &str| {
+        let list = told.pointer(&format!("/subscription/{preferences}/topicSubscriptionStatus"));
+        list.and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|status| text(status, "/subscriptionStatus") == "OptOut")
+    };
+    let topic = |status| text(status, "/topicName");
+    let before: Vec<_> = statuses("oldTopicPreferences").map(topic).collect();
+    told.pointer("/subscription/newTopicPreferences/unsubscribeAll") == Some(&Value::Bool(true))
+        || statuses("newTopicPreferences").any(|status| !before.contains(&topic(status)))
 }
 
 /// The recipients that the event itself names, with what it says of each.

@@ -4,6 +4,7 @@
 use super::engaged::{self, Shown};
 use super::{
     Item, Left, Provider, Reader, Refused, Told, codes, domain, event, event_id, fitting, said, text, time,
+    verdict,
 };
 use engagement::delivery::DeliveryType;
 use engagement::{Kind, token};
@@ -22,7 +23,14 @@ fn item(wrapped: &Value, reader: &Reader) -> Item {
         "injection" => Told::Delivery(DeliveryType::Sent),
         "delivery" => Told::Delivery(DeliveryType::Delivered),
         "delay" => Told::Delivery(DeliveryType::Deferred),
-        "bounce" | "out_of_band" => Told::Delivery(DeliveryType::Bounced),
+        "bounce" | "out_of_band" => match text(told, "/bounce_class") {
+            // An auto-reply, a challenge: the mail arrived.
+            "60" | "100" => return Item::Ignored(Left::AutoReply),
+            // A request to subscribe.
+            "80" => return Item::Ignored(Left::Other),
+            "90" => Told::Delivery(DeliveryType::Unsubscribed),
+            _ => Told::Delivery(DeliveryType::Bounced),
+        },
         "policy_rejection" | "generation_failure" | "generation_rejection" => {
             Told::Delivery(DeliveryType::Dropped)
         }
@@ -41,15 +49,22 @@ fn item(wrapped: &Value, reader: &Reader) -> Item {
     let id = text(told, "/message_id");
     let recipient = text(told, "/rcpt_to");
     let metadata = |name: &str| told.get("rcpt_meta")?.get(name)?.as_str();
-    if id.is_empty() && metadata(super::MESSAGE_ID).is_none() {
+    // What was never made into a message has none: its transmission and recipient stand in.
+    let unmade = match text(told, "/transmission_id") {
+        "" => String::new(),
+        transmission => format!("{transmission}-{}", reader.hashed(recipient)),
+    };
+    let own = if id.is_empty() { &unmade } else { id };
+    if own.is_empty() && metadata(super::MESSAGE_ID).is_none() {
         return Item::Bad("message_id");
     }
-    let mut event = event(kind, fitting(id, token::ID_BYTES), at, told);
+    let mut event = event(kind, fitting(own, token::ID_BYTES), at, told);
     event.recipient_domain = domain(recipient);
     let said_why = [text(told, "/raw_reason"), text(told, "/reason")];
     let diagnostic = said_why.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
     let code = text(told, "/error_code").parse().ok();
     codes(&mut event, code, "", diagnostic);
+    verdict(&mut event, Provider::SparkPost, &[text(told, "/bounce_class")]);
     let parts = [text(told, "/type"), id, &reader.hashed(recipient), &at.to_string()];
     event.event_id = event_id("sparkpost", text(told, "/event_id"), &parts);
     said(metadata, &mut event);
@@ -63,6 +78,7 @@ fn item(wrapped: &Value, reader: &Reader) -> Item {
         label: text(told, "/target_link_name"),
         sent_at: time(told.get("injection_time")),
         id: text(told, "/event_id"),
+        told,
     };
     engaged::item(event, &shown, reader)
 }

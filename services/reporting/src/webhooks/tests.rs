@@ -1,4 +1,4 @@
-//! The providers' own published examples, each named with its page.
+//! Proofs and single traits of each provider's documents; what every published one becomes is in `tests/reporting/webhooks`.
 
 use super::*;
 use serde_json::json;
@@ -86,52 +86,8 @@ fn sendgrids_published_signature_holds_and_nothing_else_does() {
     assert_eq!(late, Err(Refused::Time));
 }
 
-/// <https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event>
 #[test]
-fn sendgrids_published_events() {
-    let example = |event: &str| {
-        json!({"email": "example@test.com", "timestamp": 1513299569, "smtp-id": "<14c5d75ce93.dfd.64b469@ismtpd-555>",
-            "event": event, "category": ["cat facts"], "sg_event_id": "sg_event_id", "sg_message_id": "sg_message_id",
-            "response": "400 try again later", "attempt": "5", "reason": "500 unknown recipient", "status": "5.0.0",
-            "trueopen_message_id": "m-1", "trueopen_campaign": "autumn", "url": "https://example.com/?u=jane@example.com"})
-    };
-    let list: Vec<_> = [
-        "processed",
-        "deferred",
-        "delivered",
-        "open",
-        "click",
-        "bounce",
-        "dropped",
-        "spamreport",
-        "unsubscribe",
-    ]
-    .map(example)
-    .into();
-    let items = sendgrid::read(&json!(list), &reader()).unwrap();
-    let kinds: Vec<_> = items
-        .iter()
-        .map(|item| match item {
-            Item::Event(event) => event.kind.as_str(),
-            _ => "ignored",
-        })
-        .collect();
-    let expected = [
-        "sent",
-        "deferred",
-        "delivered",
-        "ignored",
-        "ignored",
-        "bounced",
-        "dropped",
-        "complained",
-        "unsubscribed",
-    ];
-    assert_eq!(kinds, expected);
-    let Item::Event(bounce) = &items[5] else { panic!() };
-    assert_eq!((bounce.message_id.as_str(), bounce.campaign.as_deref()), ("m-1", Some("autumn")));
-    assert_eq!(bounce.enhanced_code.as_deref(), Some("5.0.0"));
-    assert!(!bounce.original.as_ref().unwrap().contains("url"));
+fn what_sendgrid_does_not_send_is_told_by_its_place() {
     assert_eq!(sendgrid::read(&json!({}), &reader()), Err(Refused::Malformed));
     assert_eq!(
         sendgrid::read(&json!([{}, {"event": "bounce"}]), &reader()).unwrap(),
@@ -192,14 +148,14 @@ fn basic_header(text: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
 }
 
-/// <https://postmarkapp.com/developer/webhooks/bounce-webhook>, `…/delivery-webhook`, `…/spam-complaint-webhook`
+/// <https://postmarkapp.com/developer/webhooks/bounce-webhook>
 #[test]
-fn postmarks_published_events_with_its_password() {
+fn postmarks_published_bounce_with_its_password() {
     let bounce = json!({"RecordType": "Bounce", "MessageStream": "outbound", "ID": 4_323_372_036_854_775_807_u64,
         "Type": "HardBounce", "TypeCode": 1, "Name": "Hard bounce", "Tag": "Test",
         "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483", "Metadata": {"a_key": "a_value", "b_key": "b_value"}, "ServerID": 23,
         "Description": "The server was unable to deliver your message (ex: unknown user, mailbox not found).",
-        "Details": "smtp;550 5.1.1 <john@example.com> user unknown", "Email": "john@example.com", "From": "sender@example.com",
+        "Details": "Test bounce details", "Email": "john@example.com", "From": "sender@example.com",
         "BouncedAt": "2019-11-05T16:33:54.9070259Z", "DumpAvailable": true, "Inactive": true, "CanActivate": true,
         "Subject": "Test subject", "Content": "<Full dump of bounce>"});
     let secret = "postmark:0123456789abcdef";
@@ -227,27 +183,6 @@ fn postmarks_published_events_with_its_password() {
         assert_eq!(ask(wrong, &bounce.to_string()), Err(Refused::Signature), "{wrong}");
     }
     assert_eq!(ask(&basic_header(secret), "[]"), Err(Refused::Malformed));
-    for (change, kind) in [
-        (
-            json!({"RecordType": "Delivery", "DeliveredAt": "2019-11-05T16:33:54.9070259Z", "Recipient": "john@example.com"}),
-            "delivered",
-        ),
-        (json!({"RecordType": "SpamComplaint", "Type": "SpamComplaint"}), "complained"),
-        (json!({"Type": "Transient"}), "deferred"),
-        (
-            json!({"RecordType": "SubscriptionChange", "SuppressSending": true, "SuppressionReason": "ManualSuppression",
-            "ChangedAt": "2020-02-01T10:53:34.416071Z"}),
-            "unsubscribed",
-        ),
-        (json!({"RecordType": "Open"}), "ignored"),
-        (json!({"Type": "AutoResponder"}), "ignored"),
-    ] {
-        let mut told = bounce.clone();
-        told.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let item = postmark::read(&told, &reader()).unwrap().remove(0);
-        let found = if let Item::Event(event) = &item { event.kind.as_str() } else { "ignored" };
-        assert_eq!(found, kind, "{change}");
-    }
 }
 
 /// <https://developers.sparkpost.com/api/webhooks/#webhooks-get-webhooks-sample-events>
@@ -285,7 +220,7 @@ fn sparkposts_published_events_with_its_password() {
 
 /// <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html>
 #[test]
-fn ses_published_events_one_for_each_recipient() {
+fn ses_published_bounce_one_for_each_recipient() {
     let mail = json!({"timestamp": "2017-08-05T00:40:02.012Z", "source": "Sender Name <sender@example.com>",
         "sendingAccountId": "123456789012", "messageId": "EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000",
         "destination": ["recipient@example.com"], "headersTruncated": false,
@@ -317,32 +252,11 @@ fn ses_published_events_one_for_each_recipient() {
     let ids: Vec<_> = items.iter().map(|item| only(vec![item.clone()]).message_id).collect();
     assert!(items.len() == 2 && ids[0] != ids[1] && !ids[0].contains('@'), "{ids:?}");
 
-    let delivery = json!({"eventType": "Delivery", "mail": mail, "delivery": {"timestamp": "2016-10-19T23:21:04.133Z",
-        "processingTimeMillis": 11893, "recipients": ["recipient@example.com"], "smtpResponse": "250 2.6.0 Message received",
-        "remoteMtaIp": "123.456.789.012", "reportingMTA": "mta.example.com"}});
-    let event = only(read(&delivery));
-    assert_eq!((event.kind, event.smtp_code), (DeliveryType::Delivered, Some(250)));
-    for (told, expected) in [
-        (json!({"eventType": "Send", "mail": mail, "send": {}}), "sent"),
-        (json!({"eventType": "Reject", "mail": mail, "reject": {"reason": "Bad content"}}), "dropped"),
-        (
-            json!({"eventType": "Complaint", "mail": mail, "complaint": {"complainedRecipients": [{"emailAddress": "recipient@example.com"}],
-            "timestamp": "2017-08-05T00:41:02.669Z"}}),
-            "complained",
-        ),
-        (
-            json!({"eventType": "DeliveryDelay", "mail": mail, "deliveryDelay": {"timestamp": "2020-06-16T00:15:40.914+0000",
-            "delayType": "TransientCommunicationFailure", "delayedRecipients": [{"emailAddress": "recipient@example.com",
-                "status": "4.4.1", "diagnosticCode": "smtp; 421 4.4.1 Unable to connect to remote host"}]}}),
-            "deferred",
-        ),
-        (json!({"eventType": "Open", "mail": mail, "open": {}}), "ignored"),
-        (json!({"eventType": "Bounce", "mail": {}}), "ignored"),
-    ] {
-        let item = read(&told).remove(0);
-        let found = if let Item::Event(event) = &item { event.kind.as_str() } else { "ignored" };
-        assert_eq!(found, expected, "{told}");
-    }
+    // Whose subscription it is can't be told.
+    let left = json!({"eventType": "Subscription", "mail": several["mail"],
+        "subscription": {"newTopicPreferences": {"unsubscribeAll": true}}});
+    assert_eq!(read(&left), [Item::Ignored(Left::Recipients)]);
+    assert_eq!(read(&json!({"eventType": "Bounce", "mail": {}})), [Item::Bad("timestamp")]);
     assert_eq!(read_ses("{\"eventType\":", "x", &reader()), [Item::Bad("Message")]);
 }
 

@@ -72,6 +72,7 @@ struct EventRow<'a> {
     user_agent: &'a str,
     headers: &'a str,
     trailing: &'a str,
+    original: &'a str,
 }
 
 #[derive(Row, Serialize)]
@@ -104,7 +105,7 @@ fn place(names: &[&str], name: &str) -> i8 {
     i8::try_from(names.iter().position(|known| *known == name).unwrap() + 1).unwrap()
 }
 
-/// Inserts hits as they are; evidence is gone for messages whose id ends in `-old`.
+/// Inserts hits as they are; evidence is gone for messages whose id ends in `-old`. Each first revision has its original.
 pub(crate) async fn insert_hits(client: &Client, account: AccountNumber, hits: &[Hit]) {
     let mut insert = client.insert::<EventRow<'_>>("events").await.unwrap();
     for hit in hits {
@@ -137,6 +138,7 @@ pub(crate) async fn insert_hits(client: &Client, account: AccountNumber, hits: &
                 user_agent: "Agent/1",
                 headers: r#"{"accept":"*/*"}"#,
                 trailing: "",
+                original: if hit.revision == 1 { r#"{"told":"by a provider"}"# } else { "" },
             })
             .await
             .unwrap();

@@ -4,15 +4,38 @@ use crate::facts::{Hit, insert_hits};
 use crate::seed::{at, seed};
 use crate::support::scratch;
 use crate::world::{DEMO, World};
+use reporting::Config;
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use uuid::Uuid;
 
 const DAY: &str = "from=2026-03-10&to=2026-03-11";
-const PARQUET: &str = "application/vnd.apache.parquet";
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 
-async fn asked(world: &World, path: &str, accept: &str) -> Response {
+/// Every report, each with all that it groups by.
+pub(crate) const REPORTS: [&str; 18] = [
+    "breakdown?by=recipient_domain&",
+    "breakdown?by=mailbox_provider&",
+    "breakdown?by=campaign&",
+    "breakdown?by=bounce_reason&",
+    "breakdown?by=link&",
+    "breakdown?by=source&",
+    "breakdown?by=client&",
+    "breakdown?by=country&",
+    "summary?",
+    "timeseries?interval=hour&tz=Asia/Kathmandu&",
+    "latency?by=mailbox_provider&",
+    "visits?",
+    "machines?by=both&",
+    "after-delivery?",
+    "corrections?",
+    "hours?tz=Asia/Kathmandu&",
+    "refusals?",
+    "delivery-times?",
+];
+
+pub(crate) async fn asked(world: &World, path: &str, accept: &str) -> Response {
     let request = reqwest::Client::new().get(format!("{}/v1/accounts/demo/{path}", world.url));
     let response = request.bearer_auth(&world.admin).header("accept", accept).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -20,12 +43,12 @@ async fn asked(world: &World, path: &str, accept: &str) -> Response {
     response
 }
 
-fn lines(text: &str) -> Vec<Value> {
+pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What ClickHouse answers to a query over a file, which stands in it as `FILE`.
-async fn read_back(world: &World, file: &Path, query: &str) -> Vec<Value> {
+pub(crate) async fn read_back(world: &World, file: &Path, query: &str) -> Vec<Value> {
     let query = query.replace("FILE", &format!("file('{}', 'Parquet')", file.display()));
     // Groups of rows are read side by side unless their order is asked for.
     let settings = "date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0,
@@ -69,35 +92,16 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
     seed.hit("m01", "click", ("human", "chrome"), "10:00:00").link = (Some(1), "a,\"ü\"\n漢字");
     seed.insert(&world).await;
     let folder = scratch("parquet");
-    let by = [
-        "recipient_domain",
-        "mailbox_provider",
-        "campaign",
-        "bounce_reason",
-        "link",
-        "source",
-        "client",
-        "country",
-    ];
-    let mut paths: Vec<(String, String)> =
-        by.map(|by| (format!("reports/breakdown?by={by}&{DAY}"), by.to_owned())).into();
-    for path in [
-        "reports/summary?compare=previous&",
-        "reports/timeseries?interval=hour&tz=Asia/Kathmandu&",
-        "reports/latency?by=mailbox_provider&",
-        "reports/visits?",
-        "reports/machines?by=both&",
-        "reports/after-delivery?",
-        "reports/corrections?",
-        "reports/hours?tz=Asia/Kathmandu&",
-        "reports/refusals?",
-        "reports/delivery-times?",
-        "events?limit=10000&",
-        "events?limit=all&",
-        // Nothing at all is a table too.
-        "reports/visits?campaign=none&",
-    ] {
-        paths.push((format!("{path}{DAY}"), String::new()));
+    let mut paths: Vec<(String, &str)> = REPORTS
+        .into_iter()
+        .map(|report| {
+            let first = report.strip_prefix("breakdown?by=").unwrap_or_default().trim_end_matches('&');
+            (format!("reports/{report}{DAY}"), first)
+        })
+        .collect();
+    // Nothing at all is a table too.
+    for path in ["events?limit=10000&", "events?limit=all&", "reports/visits?campaign=none&"] {
+        paths.push((format!("{path}{DAY}"), ""));
     }
     for (number, (path, first)) in paths.iter().enumerate() {
         let expected = lines(&asked(&world, path, "application/x-ndjson").await.text().await.unwrap());
@@ -145,7 +149,7 @@ async fn every_report_is_the_same_in_parquet_and_ndjson() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_a_window_comes_in_one_file_over_many_pages() {
     const HITS: u128 = 45_000;
-    let world = World::new().await;
+    let world = World::with(Config { exports: 2, ..Config::default() }).await;
     let hit = |number: u128| Hit {
         event_id: Uuid::from_u128(number + 1),
         revision: 1,
@@ -172,6 +176,17 @@ async fn all_of_a_window_comes_in_one_file_over_many_pages() {
     seed.insert(&world).await;
 
     let path = format!("events?limit=all&{DAY}");
+    // Two that nobody reads on take all the room there is, and no third comes in until they are gone.
+    let unread = [asked(&world, &path, "application/x-ndjson").await, asked(&world, &path, "text/csv").await];
+    let url = format!("/v1/accounts/demo/{path}&format=csv");
+    let (status, problem) = crate::world::problem(world.get(&url).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    drop(unread);
+    crate::support::until("room for an export", || async {
+        world.get(&url).await.status() == StatusCode::OK
+    })
+    .await;
+
     let file = scratch("whole").join("events.parquet");
     std::fs::write(&file, asked(&world, &path, PARQUET).await.bytes().await.unwrap()).unwrap();
     let query = "SELECT record, count() AS rows, uniqExact(event_id) AS events, countIf(revision = 2 AND actor = 'unknown') AS again

@@ -73,6 +73,17 @@ async fn what_is_suspect_is_listed_reversed_and_put_in_force_again() {
         .collect();
     assert_eq!(suspect, [("m-machine", "agent"), ("m-flagged", "suspect_unsubscribe")]);
 
+    for (filter, found) in [
+        ("campaign=winter", 3),
+        ("campaign=summer", 0),
+        ("recipient_domain=A.example.", 3),
+        ("recipient_domain=b.example", 0),
+        ("mailbox_provider=gmail", 0),
+    ] {
+        let path = format!("/v1/accounts/demo/unsubscribes?from=2026-03-01&to=2026-04-01&{filter}");
+        assert_eq!(world.json(&path).await["unsubscribes"].as_array().unwrap().len(), found, "{filter}");
+    }
+
     let timeline = async |message: &str| {
         let timeline = world.json(&format!("/v1/accounts/demo/messages/{message}/timeline")).await;
         timeline["events"][0]["unsubscribe"].clone()

@@ -66,7 +66,8 @@ impl World {
             groups: vec!["classifier".to_owned()],
         })
         .unwrap();
-        let (url, stop) = serve(config, &connection, &accounts, &directory, [&topic, &hits]).await;
+        let tokens = folder.join("webhook-tokens");
+        let (url, stop) = serve(config, &connection, &accounts, &directory, [&topic, &hits], tokens).await;
         Self {
             connection,
             accounts,
@@ -85,12 +86,17 @@ impl World {
     /// The same API once more, over a database that is not there.
     pub(crate) async fn without_database(mut self) -> Self {
         self.connection.url = "http://127.0.0.1:1".to_owned();
-        let accounts = Accounts::new(self.connection.client());
+        self.accounts = Accounts::new(self.connection.client());
+        self.started_again().await
+    }
+
+    /// The same API once more, over what it keeps on disk.
+    pub(crate) async fn started_again(mut self) -> Self {
+        let topics = [&self.topic, &self.hits];
+        let tokens = self.folder.join("webhook-tokens");
         let served =
-            serve(Config::default(), &self.connection, &accounts, &self.directory, [&self.topic, &self.hits])
-                .await;
+            serve(Config::default(), &self.connection, &self.accounts, &self.directory, topics, tokens).await;
         (self.url, self._stop) = served;
-        self.accounts = accounts;
         self
     }
 
@@ -152,6 +158,7 @@ async fn serve(
     accounts: &Accounts,
     directory: &Directory,
     [topic, hits]: [&Topic; 2],
+    webhook_tokens: PathBuf,
 ) -> (String, oneshot::Sender<()>) {
     let listener = runtime::server::bind("report", "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let dependencies = Dependencies {
@@ -162,6 +169,7 @@ async fn serve(
         delivery: topic.clone(),
         hits: hits.clone(),
         fetch: Arc::new(crate::webhooks::Amazon),
+        webhook_tokens,
         default_base_url: BASE.to_owned(),
     };
     let reporting = Reporting::build(config, listener, dependencies).unwrap();

@@ -76,6 +76,7 @@ pub(super) fn event(
         recipient_id: None,
         event_id: Some(event_id),
         original: Some(original),
+        verdict: None,
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) fn hit(row: HitRow, account: &Account) -> Result<Hit, Failure> {
         link_index: row.link_index,
         link_count: row.link_count,
         label: text(row.label),
+        // Stored with the first revision, and not said again.
+        original: None,
         request: Request {
             method: row.method,
             ip: text(row.ip).map(|ip| ip.parse()).transpose()?,

@@ -85,36 +85,46 @@ pub(super) struct Visitor {
     pub(super) agent: &'static str,
     /// The first three parts of its addresses.
     pub(super) network: &'static str,
+    /// Whether it comes by itself, soon after delivery, and not when a person reads.
+    pub(super) by_itself: bool,
 }
 
 pub(super) const APPLE: Visitor =
-    Visitor { name: "Apple's prefetch", agent: "Mozilla/5.0", network: "172.224.226" };
+    Visitor { name: "Apple's prefetch", agent: "Mozilla/5.0", network: "172.224.226", by_itself: true };
 pub(super) const GOOGLE_PROXY: Visitor = Visitor {
     name: "readers by Gmail's image proxy",
     agent: "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
     network: "66.249.84",
+    by_itself: false,
 };
 pub(super) const GOOGLE_PREFETCH: Visitor = Visitor {
     name: "Gmail's prefetch",
     agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 \
             Safari/537.36 Edge/12.246 Mozilla/5.0",
     network: "66.249.92",
+    by_itself: true,
 };
 pub(super) const YAHOO: Visitor = Visitor {
     name: "Yahoo's image proxy",
     agent: "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
     network: "203.0.113",
+    by_itself: false,
 };
-pub(super) const BARRACUDA: Visitor =
-    Visitor { name: "Barracuda's scanner", agent: "Barracuda Sentinel (EE)", network: "209.222.82" };
+pub(super) const BARRACUDA: Visitor = Visitor {
+    name: "Barracuda's scanner",
+    agent: "Barracuda Sentinel (EE)",
+    network: "209.222.82",
+    by_itself: true,
+};
 pub(super) const MICROSOFT: Visitor = Visitor {
     name: "Microsoft's scanner",
     agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 \
             Safari/537.36 Edg/130.0.0.0",
     network: "40.94.20",
+    by_itself: true,
 };
 pub(super) const LIBRARY: Visitor =
-    Visitor { name: "a script", agent: "python-requests/2.32.3", network: "198.51.100" };
+    Visitor { name: "a script", agent: "python-requests/2.32.3", network: "198.51.100", by_itself: true };
 
 /// People by what they read with, each with its share in a hundred.
 pub(super) const READERS: [(Visitor, u64); 5] = [
@@ -124,6 +134,7 @@ pub(super) const READERS: [(Visitor, u64); 5] = [
             agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 \
                     Safari/537.36",
             network: "203.0.113",
+            by_itself: false,
         },
         40,
     ),
@@ -133,6 +144,7 @@ pub(super) const READERS: [(Visitor, u64); 5] = [
             name: "readers with Outlook",
             agent: "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
             network: "192.0.2",
+            by_itself: false,
         },
         20,
     ),
@@ -141,6 +153,7 @@ pub(super) const READERS: [(Visitor, u64); 5] = [
             name: "readers with Thunderbird",
             agent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.4.0",
             network: "192.0.2",
+            by_itself: false,
         },
         8,
     ),
@@ -149,6 +162,7 @@ pub(super) const READERS: [(Visitor, u64); 5] = [
             name: "readers with Firefox",
             agent: "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
             network: "203.0.113",
+            by_itself: false,
         },
         12,
     ),
@@ -159,6 +173,7 @@ pub(super) const IPHONE: Visitor = Visitor {
     agent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
             Version/18.1 Mobile/15E148 Safari/604.1",
     network: "198.51.100",
+    by_itself: false,
 };
 
 /// The mail's links: where they lead and what reports call them.

@@ -5,31 +5,21 @@ use super::cast::{
     APPLE, BARRACUDA, GOOGLE_PREFETCH, GOOGLE_PROXY, IPHONE, LIBRARY, LINKS, MICROSOFT, Provider, READERS,
     SHARES, Visitor, YAHOO, domain,
 };
+use super::fate::{self, Delivery};
+use super::random::Random;
 
 /// One mail to one recipient, and all that becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mail {
     pub(super) message_id: String,
+    pub(super) campaign: String,
     pub(super) recipient_id: String,
     pub(super) domain: String,
     pub(super) mx_host: String,
-    /// How long before the run it was sent, in seconds.
+    /// How long it was sent before the run, or for an earlier mailing before the day of the run, in seconds.
     pub(super) age_seconds: i64,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) hits: Vec<Hit>,
-}
-
-/// One delivery event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Delivery {
-    /// What the closing table calls it.
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    /// How long after sending, in seconds.
-    pub(super) after_seconds: i64,
-    pub(super) smtp_code: Option<u16>,
-    pub(super) enhanced_code: Option<&'static str>,
-    pub(super) diagnostic: Option<&'static str>,
 }
 
 /// One request to the tracker.
@@ -48,122 +38,48 @@ pub(super) enum Target {
     Pixel,
     Link(usize),
     Unsubscribe,
+    /// The link that no reader can see.
+    Trap,
 }
 
-/// A small generator (splitmix64): the same seed makes the same campaign on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// Whether something happens that happens so many times in a thousand.
-    fn chance(&mut self, in_thousand: u64) -> bool {
-        self.below(1000) < in_thousand
-    }
-
-    fn pick<T: Copy>(&mut self, shares: &[(T, u64)]) -> T {
-        let mut left = self.below(shares.iter().map(|(_, share)| share).sum());
-        for (item, share) in shares {
-            if left < *share {
-                return *item;
-            }
-            left -= share;
-        }
-        shares[0].0
-    }
+/// Where a recipient's mailbox is. It stays the same for each mail.
+pub(super) struct Mailbox {
+    pub(super) provider: Provider,
+    pub(super) domain: String,
+    pub(super) mx_host: String,
 }
 
-/// How a mail fares, with its share in a thousand.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Delivered,
-    Late,
-    Bounced(usize),
-    Dropped,
-    Silent,
+/// The mailbox of a recipient.
+pub(super) fn mailbox(seed: u64, number: u64) -> Mailbox {
+    let mut random = Random::of(seed, number, MAILBOX);
+    let provider = if is_told_of(number) { Provider::Barracuda } else { random.pick(&SHARES) };
+    let (domain, mx_host) = domain(provider, random.next());
+    Mailbox { provider, domain, mx_host }
 }
 
-const FATES: [(Fate, u64); 9] = [
-    (Fate::Delivered, 905),
-    (Fate::Late, 40),
-    (Fate::Bounced(0), 18),
-    (Fate::Bounced(1), 9),
-    (Fate::Bounced(2), 11),
-    (Fate::Bounced(3), 3),
-    (Fate::Bounced(4), 5),
-    (Fate::Dropped, 5),
-    (Fate::Silent, 4),
-];
+/// One mail in so many meets a scanner that does all a scanner can do, so that however few there are one is among them.
+const TOLD_OF: u64 = 400;
 
-/// Refusals for good as servers word them.
-const REFUSALS: [(&str, Option<u16>, Option<&str>, &str); 5] = [
-    (
-        "bounced: no such user",
-        Some(550),
-        Some("5.1.1"),
-        "550 5.1.1 The email account that you tried to reach does not exist",
-    ),
-    (
-        "bounced: mailbox full",
-        Some(552),
-        Some("5.2.2"),
-        "552 5.2.2 The recipient's inbox is out of storage space",
-    ),
-    (
-        "bounced: blocked",
-        Some(550),
-        Some("5.7.1"),
-        "550 5.7.1 Service unavailable, client host blocked using a blocklist",
-    ),
-    ("bounced: no reason", None, None, "delivery was given up"),
-    ("bounced: no such domain", Some(550), Some("5.1.2"), "550 5.1.2 Bad destination system address"),
-];
+fn is_told_of(number: u64) -> bool {
+    number % TOLD_OF == 11
+}
+
+const MAILBOX: u64 = 0;
+const PRESENT: u64 = 1;
+
+/// The campaign that is played now.
+pub(super) fn campaign(seed: u64) -> String {
+    format!("simulated-{seed}")
+}
 
 /// The mail of one recipient.
 pub(super) fn mail(seed: u64, number: u64) -> Mail {
-    let mut random =
-        Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ number.wrapping_mul(0x9e6c_63d0_876a_68de));
-    let provider = random.pick(&SHARES);
-    let (domain, mx_host) = domain(provider, random.next());
-    let fate = random.pick(&FATES);
-    let mut deliveries = vec![told("sent", "sent", 0)];
+    let Mailbox { provider, domain, mx_host } = mailbox(seed, number);
+    let mut random = Random::of(seed, number, PRESENT);
+    let deliveries = if is_told_of(number) { fate::accepted() } else { fate::way(&mut random) };
     let mut hits = Vec::new();
-    match fate {
-        Fate::Silent => {}
-        Fate::Dropped => deliveries = vec![told("dropped", "dropped", 0)],
-        Fate::Bounced(which) => {
-            let (name, smtp_code, enhanced_code, text) = REFUSALS[which];
-            let refused =
-                Delivery { smtp_code, enhanced_code, diagnostic: Some(text), ..told(name, "bounced", 3) };
-            deliveries.push(refused);
-        }
-        Fate::Delivered | Fate::Late => {
-            let mut after = 2 + i64::try_from(random.below(8)).unwrap_or(0);
-            if matches!(fate, Fate::Late) {
-                deliveries.push(Delivery {
-                    smtp_code: Some(451),
-                    enhanced_code: Some("4.7.1"),
-                    diagnostic: Some("451 4.7.1 Greylisted, try again later"),
-                    ..told("deferred", "deferred", after)
-                });
-                after += 900;
-            }
-            deliveries.push(told("delivered", "delivered", after));
-            hits = visits(&mut random, provider);
-            if random.chance(1) {
-                deliveries.push(told("complained", "complained", after + 60));
-            }
-        }
+    if fate::accepted_after(&deliveries).is_some() {
+        hits = if is_told_of(number) { scan(random.host()) } else { visits(&mut random, provider) };
     }
     // Hits happen during the run. A scanner comes within seconds of delivery and a reader within hours, so a mail that
     // was scanned was sent a moment ago, and one that was only read was sent some time in the last two days.
@@ -172,6 +88,7 @@ pub(super) fn mail(seed: u64, number: u64) -> Mail {
     let ago = if scanned { 10 } else { 600 + i64::try_from(random.below(170_000)).unwrap_or(0) };
     Mail {
         message_id: format!("sim-{seed}-{number}"),
+        campaign: campaign(seed),
         recipient_id: format!("r-{number}"),
         domain,
         mx_host,
@@ -181,14 +98,22 @@ pub(super) fn mail(seed: u64, number: u64) -> Mail {
     }
 }
 
-fn told(name: &'static str, kind: &'static str, after_seconds: i64) -> Delivery {
-    Delivery { name, kind, after_seconds, smtp_code: None, enhanced_code: None, diagnostic: None }
+/// A scanner that follows every link, the one that no reader can see too, and presses the button that unsubscribes.
+fn scan(host: u8) -> Vec<Hit> {
+    let hit = |target, method| Hit { target, method, visitor: BARRACUDA, host };
+    let mut hits: Vec<_> = (0..LINKS.len()).map(|link| hit(Target::Link(link), "GET")).collect();
+    hits.extend([
+        hit(Target::Trap, "GET"),
+        hit(Target::Unsubscribe, "GET"),
+        hit(Target::Unsubscribe, "POST"),
+    ]);
+    hits
 }
 
 /// Who comes to a delivered mail, in order.
-fn visits(random: &mut Random, provider: Provider) -> Vec<Hit> {
+pub(super) fn visits(random: &mut Random, provider: Provider) -> Vec<Hit> {
     let mut hits = Vec::new();
-    let host = u8::try_from(1 + random.below(250)).unwrap_or(1);
+    let host = random.host();
     let mut come = |visitor, target, method| hits.push(Hit { target, method, visitor, host });
     // Machines first.
     match provider {
@@ -197,6 +122,9 @@ fn visits(random: &mut Random, provider: Provider) -> Vec<Hit> {
                 come(BARRACUDA, Target::Pixel, "HEAD");
             }
             (0..LINKS.len()).for_each(|link| come(BARRACUDA, Target::Link(link), "GET"));
+            if random.chance(300) {
+                come(BARRACUDA, Target::Trap, "GET");
+            }
         }
         Provider::Microsoft365 if random.chance(450) => {
             let method = if random.chance(300) { "HEAD" } else { "GET" };
@@ -251,6 +179,7 @@ fn visits(random: &mut Random, provider: Provider) -> Vec<Hit> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fate::REFUSALS;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -284,6 +213,19 @@ mod tests {
         }
         let silent = mails.iter().filter(|mail| mail.hits.is_empty()).count();
         assert!((3500..7000).contains(&silent), "{silent}");
+    }
+
+    #[test]
+    fn the_few_first_mails_have_what_a_dashboard_must_show() {
+        for seed in [1, 2, 77] {
+            let mails: Vec<_> = (0..20).map(|number| mail(seed, number)).collect();
+            let by_scanner = |target, method| {
+                let came = |hit: &Hit| (hit.target, hit.method, hit.visitor) == (target, method, BARRACUDA);
+                mails.iter().filter(|mail| mail.hits.iter().any(came)).count()
+            };
+            assert!(by_scanner(Target::Trap, "GET") >= 1);
+            assert_eq!(by_scanner(Target::Unsubscribe, "POST"), 1);
+        }
     }
 
     #[test]

@@ -1,19 +1,24 @@
-//! Plays a plan: links and delivery events by the API, hits by the tracker.
+//! Plays the plans: earlier mailings by the API alone, the campaign of now by the API and the tracker.
 
 use super::cast::LINKS;
-use super::plan::{Hit, Mail, Target, mail};
+use super::earlier::{self, Earlier};
+use super::plan::{Hit, Mail, Target, campaign, mail};
+use super::played::{Past, Played};
 use super::target::{base, forwarded_by};
+use super::trap::{self, Traps};
+use super::webhook::Webhook;
 use crate::cli::SimulateArgs;
 use crate::settings::Settings;
 use crate::{Failure, output};
 use engagement::Timestamp;
+use engagement::keys::KeyRing;
 use futures_util::{StreamExt as _, stream};
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
@@ -26,24 +31,17 @@ const AT_ONCE: usize = 8;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a run did.
-#[derive(Debug, Default)]
-pub(super) struct Played {
-    pub(super) domains: BTreeSet<String>,
-    pub(super) deliveries: BTreeMap<String, u64>,
-    pub(super) hits: BTreeMap<String, u64>,
-    pub(super) silent: u64,
-    /// Requests that the tracker answered otherwise than it should.
-    pub(super) refused: u64,
-}
-
 /// A campaign against one system.
 pub(super) struct Player {
-    client: Client,
-    api: Url,
+    pub(super) client: Client,
+    pub(super) api: Url,
     tracker: Url,
     key: String,
-    account: String,
+    pub(super) account: String,
+    /// The master key of this machine, if it has one.
+    ring: Option<KeyRing>,
+    /// Where traps come from, once a mail showed it.
+    traps: OnceLock<Traps>,
     forwarded: Result<ForwardedHeader, String>,
     pace: Mutex<tokio::time::Interval>,
 }
@@ -54,6 +52,12 @@ struct Urls {
     pixel_url: String,
     links: Vec<Link>,
     unsubscribe_url: String,
+    trap: Option<Trap>,
+}
+
+#[derive(Deserialize)]
+struct Trap {
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +87,8 @@ impl Player {
             tracker,
             key: key.trim().to_owned(),
             account: args.account.clone(),
+            ring: settings.ring().ok(),
+            traps: OnceLock::new(),
             pace: Mutex::new(pace),
         })
     }
@@ -98,20 +104,25 @@ impl Player {
         format!("{}v1/accounts/{account}/reports/summary?campaign={}", self.api, campaign(seed))
     }
 
-    /// Plays the whole campaign.
+    /// Where the console is.
+    pub(super) fn console_url(&self) -> &str {
+        self.api.as_str()
+    }
+
+    /// Plays everything: what was, then what is.
     pub(super) async fn play(&self, recipients: u64, seed: u64) -> Result<Played, Failure> {
-        let mut played = Played::default();
+        let mut played = Played { past: self.past(recipients, seed).await?, ..Played::default() };
         for first in (0..recipients).step_by(usize::try_from(BATCH)?) {
             let mails: Vec<Mail> =
                 (first..recipients.min(first + BATCH)).map(|number| mail(seed, number)).collect();
             let now = Timestamp::from_clock(SystemTime::now());
-            self.hand_in(&mails, seed, now).await?;
-            let mut visits = stream::iter(&mails).map(|mail| self.visit(mail, seed, now)).buffered(AT_ONCE);
+            self.hand_in(mails.iter(), now).await?;
+            let mut visits = stream::iter(&mails).map(|mail| self.visit(mail, now)).buffered(AT_ONCE);
             while let Some(refused) = visits.next().await {
                 played.refused += refused?;
             }
             drop(visits);
-            played.note(&mails);
+            played.note(&mails, *self.traps.get_or_init(|| Traps::None));
             let done = first + mails.len() as u64;
             let hits: u64 = played.hits.values().sum();
             output::progress(&format!("{done} of {recipients} mails, {hits} hits"));
@@ -119,14 +130,49 @@ impl Player {
         Ok(played)
     }
 
-    /// Tells what became of the mails on their way.
-    async fn hand_in(&self, mails: &[Mail], seed: u64, now: Timestamp) -> Result<(), Failure> {
+    /// The mailings of the weeks before, where the account may be told of them.
+    async fn past(&self, recipients: u64, seed: u64) -> Result<Past, Failure> {
+        let webhook = match self.begin_webhook().await? {
+            Ok(webhook) => webhook,
+            Err(why) => return Ok(Past::LeftOut(why)),
+        };
+        let told = tokio::select! {
+            told = self.mailings(&webhook, recipients, seed) => told,
+            _ = tokio::signal::ctrl_c() => Err("stopped".into()),
+        };
+        let ended = self.end_webhook().await;
+        let past = told?;
+        ended?;
+        Ok(past)
+    }
+
+    async fn mailings(&self, webhook: &Webhook, recipients: u64, seed: u64) -> Result<Past, Failure> {
+        let now = Timestamp::from_clock(SystemTime::now());
+        let midnight = now.plus_millis(-now.millis().rem_euclid(86_400_000));
+        let (of_each, mut past) = (earlier::mails(recipients), Past::default());
+        for mailing in 0..earlier::DAYS_AGO.len() {
+            for first in (0..of_each).step_by(usize::try_from(BATCH)?) {
+                let numbers = first..of_each.min(first + BATCH);
+                let mails: Vec<Earlier> =
+                    numbers.map(|number| earlier::earlier(seed, mailing, number)).collect();
+                self.hand_in(mails.iter().map(|one| &one.mail), midnight).await?;
+                self.tell(webhook, &mails, midnight, now).await?;
+                past.note(&mails);
+                let done = first + mails.len() as u64;
+                output::progress(&format!("earlier mailing {}: {done} of {of_each} mails", mailing + 1));
+            }
+        }
+        Ok(past)
+    }
+
+    /// Tells what became of the mails on their way; `now` is what their ages are told from.
+    async fn hand_in(&self, mails: impl Iterator<Item = &Mail>, now: Timestamp) -> Result<(), Failure> {
         let mut lines = String::new();
         for mail in mails {
             let sent = now.plus_millis(-mail.age_seconds * 1000);
             for (index, told) in mail.deliveries.iter().enumerate() {
                 let line = json!({
-                    "type": told.kind, "message_id": mail.message_id, "campaign": campaign(seed),
+                    "type": told.kind, "message_id": mail.message_id, "campaign": mail.campaign,
                     "at": sent.plus_millis(told.after_seconds * 1000), "recipient_id": mail.recipient_id,
                     "recipient_domain": mail.domain, "mx_host": mail.mx_host, "smtp_code": told.smtp_code,
                     "enhanced_code": told.enhanced_code, "diagnostic": told.diagnostic,
@@ -146,24 +192,38 @@ impl Player {
     }
 
     /// All hits on one mail, one after another; how many were not answered as they should be.
-    async fn visit(&self, mail: &Mail, seed: u64, now: Timestamp) -> Result<u64, Failure> {
+    async fn visit(&self, mail: &Mail, now: Timestamp) -> Result<u64, Failure> {
         if mail.hits.is_empty() {
             return Ok(0);
         }
         let links: Vec<_> = LINKS.iter().map(|(url, label)| json!({"url": url, "label": label})).collect();
         let wanted = json!({
-            "message_id": mail.message_id, "campaign": campaign(seed), "recipient_id": mail.recipient_id,
+            "message_id": mail.message_id, "campaign": mail.campaign, "recipient_id": mail.recipient_id,
             "recipient_domain": mail.domain, "sent_at": now.plus_millis(-mail.age_seconds * 1000), "links": links
         });
         let request = self.request(Method::POST, "links").await?;
-        let urls: Urls = self.answered(request.json(&wanted).send().await).await?.json().await?;
+        let mut urls: Urls = self.answered(request.json(&wanted).send().await).await?.json().await?;
+        let traps = self.complete(&mut urls)?;
+        let hits = mail.hits.iter().filter(|hit| hit.target != Target::Trap || traps != Traps::None);
         // The hits of one mail follow each other at once, as a scanner's do; the pace is kept between mails.
         self.wait(mail.hits.len()).await;
         let mut refused = 0;
-        for hit in &mail.hits {
+        for hit in hits {
             refused += u64::from(!self.hit(&urls, hit).await?);
         }
         Ok(refused)
+    }
+
+    /// Sees to it that the mail has a trap, where that can be; every mail's comes from where the first one's did.
+    fn complete(&self, urls: &mut Urls) -> Result<Traps, Failure> {
+        if urls.trap.is_some() {
+            return Ok(*self.traps.get_or_init(|| Traps::OfAccount));
+        }
+        let pixel: Url = urls.pixel_url.parse()?;
+        let made = self.ring.as_ref().and_then(|ring| trap::make(ring, &pixel));
+        let traps = if made.is_some() { Traps::MadeHere } else { Traps::None };
+        urls.trap = made.map(|url| Trap { url: url.into() });
+        Ok(*self.traps.get_or_init(|| traps))
     }
 
     /// One hit; whether the tracker answered as it should.
@@ -174,6 +234,7 @@ impl Player {
                 &urls.links.get(index).ok_or("the API gave fewer links than it was asked for")?.tracked_url
             }
             Target::Unsubscribe => &urls.unsubscribe_url,
+            Target::Trap => &urls.trap.as_ref().ok_or("a mail has no trap, though the first had one")?.url,
         };
         let minted: Url = minted.parse()?;
         // The link's own host goes into a header alone: what is asked is the target.
@@ -200,19 +261,19 @@ impl Player {
             request.send().await.map_err(|error| unreachable("the tracker", &self.tracker, &error))?;
         let expected = match hit.target {
             Target::Link(_) => StatusCode::FOUND,
-            Target::Pixel | Target::Unsubscribe => StatusCode::OK,
+            Target::Pixel | Target::Unsubscribe | Target::Trap => StatusCode::OK,
         };
         Ok(answer.status() == expected)
     }
 
-    async fn request(&self, method: Method, what: &str) -> Result<RequestBuilder, Failure> {
+    pub(super) async fn request(&self, method: Method, what: &str) -> Result<RequestBuilder, Failure> {
         self.wait(1).await;
         let url = self.api.join(&format!("/v1/accounts/{}/{what}", self.account))?;
         Ok(self.client.request(method, url).bearer_auth(&self.key))
     }
 
     /// The answer of the API, if it is a good one.
-    async fn answered(&self, answer: reqwest::Result<Response>) -> Result<Response, Failure> {
+    pub(super) async fn answered(&self, answer: reqwest::Result<Response>) -> Result<Response, Failure> {
         let answer = answer.map_err(|error| unreachable("the reporting API", &self.api, &error))?;
         let status = answer.status();
         if status.is_success() {
@@ -224,7 +285,7 @@ impl Player {
     }
 
     /// Waits until so many more requests may be made.
-    async fn wait(&self, requests: usize) {
+    pub(super) async fn wait(&self, requests: usize) {
         let mut pace = self.pace.lock().await;
         for _ in 0..requests {
             pace.tick().await;
@@ -232,32 +293,7 @@ impl Player {
     }
 }
 
-impl Played {
-    fn note(&mut self, mails: &[Mail]) {
-        for mail in mails {
-            self.domains.insert(mail.domain.clone());
-            self.silent += u64::from(mail.hits.is_empty());
-            for told in &mail.deliveries {
-                *self.deliveries.entry(told.name.to_owned()).or_default() += 1;
-            }
-            for hit in &mail.hits {
-                let what = match (hit.target, hit.method) {
-                    (Target::Unsubscribe, "POST") => "unsubscribed".to_owned(),
-                    (Target::Unsubscribe, _) => "looked at the unsubscribe page".to_owned(),
-                    (Target::Pixel, method) => format!("pixel, {method}"),
-                    (Target::Link(_), method) => format!("links, {method}"),
-                };
-                *self.hits.entry(format!("{}: {what}", hit.visitor.name)).or_default() += 1;
-            }
-        }
-    }
-}
-
-fn campaign(seed: u64) -> String {
-    format!("simulated-{seed}")
-}
-
-fn unreachable(what: &str, url: &Url, error: &reqwest::Error) -> String {
+pub(super) fn unreachable(what: &str, url: &Url, error: &reqwest::Error) -> String {
     let reason = if error.is_connect() { "nothing answers there" } else { "no answer came" };
     format!("{what} at {url}: {reason}; is `trueopen up` running?")
 }

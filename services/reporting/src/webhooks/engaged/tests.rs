@@ -38,12 +38,15 @@ fn only(mut items: Vec<Item>) -> Item {
     items.remove(0)
 }
 
-/// Nothing of the hit names the recipient, the destination or the mail.
-fn private(hit: &Hit) {
+/// Nothing of the hit names the recipient, the destination or the mail; its original is there all the same.
+fn private(hit: &Hit) -> Value {
     let text = serde_json::to_string(hit).unwrap();
-    for personal in ["recipient@", "john@", "alice@", "example@", "http", "/confirm", "Subject"] {
+    for personal in
+        ["recipient@", "john@", "alice@", "example@", "http", "/confirm", "Subject", "subject", "Summer"]
+    {
         assert!(!text.contains(personal), "{personal} in {text}");
     }
+    serde_json::from_str(hit.original.as_ref().unwrap()).unwrap()
 }
 
 /// <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html>
@@ -78,7 +81,12 @@ fn ses_tells_of_opens_and_clicks_of_one_recipient() {
     assert_eq!(opened.request.ip, Some("192.0.2.1".parse().unwrap()));
     assert!(opened.request.ua.ends_with("Mobile/14G60") && opened.recipient_domain == "example.com");
     assert_eq!((opened.request.provider(), opened.request.headers.get(LINK)), (Some("ses"), None));
-    private(&opened);
+    let original = private(&opened);
+    assert_eq!(original["mail"]["destination"], json!(["[address]"]));
+    assert_eq!(
+        (&original["eventType"], &original["open"]["ipAddress"]),
+        (&json!("Open"), &json!("192.0.2.1"))
+    );
     // Told again by another message of SNS it is the same hit, byte for byte.
     assert_eq!(hit(read(&open, "two")), opened);
 
@@ -94,7 +102,7 @@ fn ses_tells_of_opens_and_clicks_of_one_recipient() {
         (clicked.kind, clicked.label.as_deref(), clicked.link_index),
         (Kind::Click, Some("pricing"), None)
     );
-    private(&clicked);
+    assert_eq!(private(&clicked)["click"]["linkTags"]["trueopen_label"], json!(["pricing"]));
     // Another link of the mail has another number, the same link the same.
     let mut other = click.clone();
     other["click"]["link"] = json!("https://example.com/");
@@ -130,8 +138,8 @@ fn sendgrid_tells_of_opens_and_clicks() {
     assert_eq!((&opened.message_id, &clicked.message_id), (&delivered.message_id, &delivered.message_id));
     assert!(opened.event_id != clicked.event_id && opened.event_id.get_version_num() == 7);
     assert_eq!(opened.sent_at, opened.received_at, "SendGrid does not say when it was sent");
-    private(&opened);
-    private(&clicked);
+    assert_eq!(private(&opened)["sg_event_id"], "FOTFFO0ecsBE-zxFXfs6WA==");
+    assert_eq!(private(&clicked)["email"], "[address]");
     let mut bare = told;
     bare[0].as_object_mut().unwrap().remove("ip");
     bare[1]["useragent"] = json!("");
@@ -159,7 +167,7 @@ fn mailgun_tells_of_opens_and_clicks() {
     );
     let clicked = hit(mailgun::read(&told("clicked"), &reader()));
     assert!(clicked.kind == Kind::Click && clicked.request.headers.contains_key(LINK));
-    private(&clicked);
+    assert_eq!(private(&clicked)["geolocation"]["city"], "San Francisco");
     let mut bare = told("opened");
     bare["event-data"]["client-info"] = json!({});
     assert_eq!(mailgun::read(&bare, &reader()), Item::Ignored(Left::NoEvidence));
@@ -181,10 +189,10 @@ fn postmark_tells_of_opens_and_clicks() {
     let opened = hit(only(postmark::read(&told("Open"), &reader()).unwrap()));
     assert_eq!((opened.kind, opened.message_id.as_str()), (Kind::Open, "m-5"));
     assert_eq!(opened.received_at, at("2017-10-25T15:21:11.906Z"));
-    private(&opened);
+    assert_eq!(private(&opened)["Tag"], "welcome-email");
     let clicked = hit(only(postmark::read(&told("Click"), &reader()).unwrap()));
     assert_eq!((clicked.kind, clicked.request.ip), (Kind::Click, Some("188.2.95.4".parse().unwrap())));
-    private(&clicked);
+    assert_eq!(private(&clicked)["Recipient"], "[address]");
     // It has no ids of its own: the same document is the same hit, another moment another.
     assert_eq!(hit(only(postmark::read(&told("Click"), &reader()).unwrap())), clicked);
     let mut later = told("Click");
@@ -213,7 +221,7 @@ fn sparkpost_tells_of_clicks_and_of_one_pixel_a_mail() {
         (clicked.received_at, clicked.sent_at),
         (at("2016-04-18T14:25:07Z"), at("2016-04-18T14:25:07Z"))
     );
-    private(&clicked);
+    assert_eq!(private(&clicked)["rcpt_to"], "[address]");
     assert_eq!(hit(read("initial_open", true)).kind, Kind::Open);
     assert_eq!(read("open", true), Item::Ignored(Left::SecondPixel));
     assert_eq!(hit(read("amp_open", false)).kind, Kind::Open);
@@ -228,6 +236,14 @@ fn what_a_provider_makes_up_is_refused() {
     let early = at("2017-12-15T00:00:00Z");
     assert!(engaged.clone().hit(&account(), early).is_err(), "a window closes by the time of hits");
     assert!(engaged.hit(&account(), at("2017-12-15T00:58:31Z")).is_ok());
+    // What the sender put in with the destination is no way around.
+    let told = json!([{"email": "example@test.com", "timestamp": 1513299569, "event": "click", "sg_event_id": "a", "sg_message_id": "b",
+        "useragent": "Agent/1", "ip": "192.0.2.7", "url": "https://shop.example/results?of=jane", "goes_to": "shop.example/results?of=jane",
+        "unsubscribe": "/u?to=https%3A%2F%2Fshop.example%2Fresults", "zz": "x".repeat(5000)}]);
+    let hit = hit(only(sendgrid::read(&told, &reader()).unwrap()));
+    let original = hit.original.unwrap();
+    assert!(original.len() <= 2048 && original.contains("Agent/1"), "the bound of delivery events");
+    assert!(!original.contains("results"), "{original}");
     for (text, expected) in [
         ("pricing", Some("pricing")),
         ("", None),

@@ -1,7 +1,8 @@
 //! Ad-hoc filters are not offered: the plugin filters the rows of a table as they are read, which is before the highest
 //! revision of a hit and the whole of a message are known. One that somebody forces on a dashboard reaches no figure.
 
-use super::{HEADLINES, answer, ask, expansions, grafana, load, reports, seeded};
+use super::headlines::HEADLINES;
+use super::{answer, ask, expansions, grafana, load, reports, seeded};
 use serde_json::Value;
 
 #[test]

@@ -3,7 +3,7 @@
 //! it), and `$__conditionalAll(condition, $variable)`, which is the condition, or `1=1` where the variable is All or empty.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(super) fn folder() -> PathBuf {
@@ -68,6 +68,8 @@ pub(super) struct Variables {
     values: BTreeMap<String, String>,
     /// The variables at All, with the value that stands for it.
     all: BTreeMap<String, Option<String>>,
+    /// Those that take several values; theirs are joined by commas here, as Grafana joins them.
+    several: BTreeSet<String>,
 }
 
 impl Variables {
@@ -76,7 +78,12 @@ impl Variables {
         Self {
             values: window.map(|(name, at)| (name.to_owned(), at.to_string())).into(),
             all: BTreeMap::new(),
+            several: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn value(&self, name: &str) -> &str {
+        &self.values[name]
     }
 
     pub(super) fn choose(&mut self, name: &str, value: &str) {
@@ -87,14 +94,18 @@ impl Variables {
     pub(super) fn keep(&mut self, variable: &Value) {
         let name = variable["name"].as_str().unwrap().to_owned();
         let current = &variable["current"]["value"];
-        let value = current
-            .as_str()
-            .or_else(|| current[0].as_str())
-            .unwrap_or_else(|| panic!("{name} has no default"));
+        let one = |value: &Value| value.as_str().map(str::to_owned);
+        let list = |value: &Value| value.as_array()?.iter().map(one).collect::<Option<Vec<_>>>();
+        let several = variable["multi"] == true;
+        let value = if several { list(current).map(|list| list.join(",")) } else { one(current) };
+        let value = value.unwrap_or_else(|| panic!("{name} has no default of its kind"));
+        if several {
+            self.several.insert(name.clone());
+        }
         if value == "$__all" {
             self.all.insert(name, variable["allValue"].as_str().map(str::to_owned));
         } else {
-            self.values.insert(name, value.to_owned());
+            self.values.insert(name, value);
         }
     }
 
@@ -111,6 +122,7 @@ impl Variables {
             };
             let written = match format {
                 "raw" => value.clone(),
+                "percentencode" if self.several.contains(name) => percent_encoded(&format!("{{{value}}}")),
                 "percentencode" => percent_encoded(value),
                 other => panic!("the format {other} is not known here"),
             };

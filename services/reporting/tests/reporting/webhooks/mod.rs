@@ -1,5 +1,9 @@
 //! Webhooks as providers send them: proven, forged, replayed, cut, too large; what becomes of them in the topic.
 
+mod proof;
+mod published;
+mod refused;
+
 use crate::world::{World, problem};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -26,11 +30,11 @@ impl Fetch for Amazon {
     fn get<'a>(&'a self, url: &'a url::Url) -> Fetched<'a> {
         Box::pin(async move {
             match url.path() {
-                "/good.pem" => Ok(include_bytes!("sns/certificate.pem").to_vec()),
-                "/stranger.pem" => Ok(include_bytes!("sns/stranger.pem").to_vec()),
-                "/expired.pem" => Ok(include_bytes!("sns/expired.pem").to_vec()),
-                "/forged.pem" => Ok(include_bytes!("sns/forged.pem").to_vec()),
-                "/r2m01.cer" => Ok(include_bytes!("sns/intermediate.der").to_vec()),
+                "/good.pem" => Ok(include_bytes!("../sns/certificate.pem").to_vec()),
+                "/stranger.pem" => Ok(include_bytes!("../sns/stranger.pem").to_vec()),
+                "/expired.pem" => Ok(include_bytes!("../sns/expired.pem").to_vec()),
+                "/forged.pem" => Ok(include_bytes!("../sns/forged.pem").to_vec()),
+                "/r2m01.cer" => Ok(include_bytes!("../sns/intermediate.der").to_vec()),
                 "/" => {
                     CONFIRMED.lock().unwrap().push(url.to_string());
                     Ok(Vec::new())
@@ -41,8 +45,14 @@ impl Fetch for Amazon {
     }
 
     fn roots(&self) -> Vec<CertificateDer<'static>> {
-        vec![CertificateDer::from_pem_slice(include_bytes!("sns/root.pem")).unwrap()]
+        vec![CertificateDer::from_pem_slice(include_bytes!("../sns/root.pem")).unwrap()]
     }
+}
+
+/// The metrics are the process's: who counts, and who is counted, is alone.
+async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    ALONE.lock().await
 }
 
 fn now() -> String {
@@ -58,7 +68,7 @@ fn signed(mut told: Value) -> Value {
     };
     let text: String =
         fields.iter().map(|field| format!("{field}\n{}\n", told[*field].as_str().unwrap())).collect();
-    let pem: String = include_str!("sns/key.pem").lines().filter(|line| !line.starts_with('-')).collect();
+    let pem: String = include_str!("../sns/key.pem").lines().filter(|line| !line.starts_with('-')).collect();
     let key = RsaKeyPair::from_pkcs8(&STANDARD.decode(pem).unwrap()).unwrap();
     let mut signature = vec![0; key.public_modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
@@ -106,6 +116,7 @@ async fn events(world: &World, count: usize) -> Vec<DeliveryEvent> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sns_is_believed_by_its_signature_topic_certificate_and_time_alone() {
+    let _alone = alone().await;
     let world = world("ses", TOPIC).await;
     let good = signed(notification());
     assert_eq!(post(&world, "ses", &good.to_string()).await.status(), StatusCode::OK);
@@ -150,6 +161,7 @@ async fn sns_is_believed_by_its_signature_topic_certificate_and_time_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_is_confirmed_only_for_the_accounts_topic_at_sns() {
+    let _alone = alone().await;
     let world = world("ses", TOPIC).await;
     let confirmation = |topic: &str, url: &str| {
         signed(
@@ -174,6 +186,7 @@ async fn a_subscription_is_confirmed_only_for_the_accounts_topic_at_sns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_takes_what_it_was_told_to_and_shows_no_secret() {
+    let _alone = alone().await;
     let key = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0";
     let world = world("mailgun", key).await;
     let stamp = Timestamp::from_clock(SystemTime::now()).millis() / 1000;
@@ -235,6 +248,7 @@ async fn an_account_takes_what_it_was_told_to_and_shows_no_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_live_on_the_copy_when_the_database_is_away() {
+    let _alone = alone().await;
     let world = world("postmark", "postmark:0123456789abcdef").await.without_database().await;
     let told = json!({"RecordType": "Delivery", "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483", "Recipient": "jane@example.com",
         "DeliveredAt": now(), "Details": "Test delivery webhook details"});
@@ -250,6 +264,7 @@ async fn webhooks_live_on_the_copy_when_the_database_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn opens_and_clicks_become_hits_for_those_who_ask() {
+    let _alone = alone().await;
     let secret = "sparkpost:0123456789abcdef";
     let world = world("sparkpost", secret).await;
     let stamp = Timestamp::from_clock(SystemTime::now()).millis() / 1000;
@@ -299,6 +314,7 @@ async fn opens_and_clicks_become_hits_for_those_who_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sparkpost_may_ask_for_a_token_first() {
+    let _alone = alone().await;
     let world = world("sparkpost", "sparkpost:0123456789abcdef").await;
     let client = reqwest::Client::new();
     let ask = |password: &str, provider: &str| {
