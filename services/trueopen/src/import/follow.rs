@@ -169,7 +169,6 @@ impl Follower {
     }
 
     /// The events of some lines or mails with their numbers, how many there were, and whether the input ended.
-    #[expect(clippy::type_complexity, reason = "used by one caller, which takes it apart")]
     async fn batch(&mut self, work: &mut Work) -> Result<(Vec<(u64, Submitted)>, usize, bool), Failure> {
         let mut events = Vec::new();
         // What times without a year are told by: when the file was written last.
