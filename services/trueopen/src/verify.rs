@@ -74,11 +74,11 @@ async fn one(
     let picks = Picks::of(client, account.number).await?.unwrap_or_else(|| Picks::nothing(now));
     let questions = plan::questions(&picks, &settings.suppress.classes(), reports);
     let answers = answers(client, account, &questions).await?;
-    let Recounted { tables, counts } = recount(client, account, &questions).await?;
+    let Recounted { recounts, counts } = recount(client, account, &questions).await?;
 
     let (mut faults, mut moved) = (0, 0);
-    for ((question, answer), said) in questions.iter().zip(&answers).zip(tables) {
-        let found = differences(&said, answer);
+    for ((question, answer), recount) in questions.iter().zip(&answers).zip(recounts) {
+        let found = differences(&recount.table(), answer);
         if found.is_empty() {
             continue;
         }
@@ -145,7 +145,7 @@ struct Counts {
 }
 
 struct Recounted {
-    tables: Vec<Table>,
+    recounts: Vec<Box<dyn Recount>>,
     counts: Counts,
 }
 
@@ -169,5 +169,5 @@ async fn recount(client: &Client, account: &Account, questions: &[Question]) -> 
         }
     }
     output::progress("");
-    Ok(Recounted { tables: recounts.into_iter().map(Recount::table).collect(), counts })
+    Ok(Recounted { recounts, counts })
 }

@@ -2,7 +2,7 @@
 
 use super::clock::{Clock, Interval};
 use super::question::{By, Question, Report};
-use super::table::Table;
+use super::table::{self, Table};
 use crate::Failure;
 use clickhouse::{Client, Row};
 use engagement::AccountNumber;
@@ -246,11 +246,11 @@ pub(super) async fn ask(
         let row = table.entry(group).or_default();
         for (name, figure) in names.iter().zip(answer.figures) {
             if let Some(figure) = figure {
-                row.insert((*name).to_owned(), figure);
+                table::put(row, (*name).to_owned(), figure);
             }
         }
         for (name, source, count) in answer.by_source {
-            row.insert(format!("{name}.{source}"), count as f64);
+            table::put(row, format!("{name}.{source}"), count as f64);
         }
     }
     Ok(table)

@@ -122,8 +122,11 @@ impl<'a> Plan<'a> {
                 self.ask(report, window(self, report), sent_cohort, own, &all);
             }
         }
-        for (turn, filter) in self.filters(reports).into_iter().enumerate() {
-            let report = next();
+        // By the hour a series sees the last days alone, in which a small campaign may have nothing.
+        let is_long = |report: &&Report| !matches!(report, Report::Timeseries(Interval::Hour, _));
+        let long = reports.iter().filter(is_long).cycle();
+        for ((turn, filter), report) in self.filters(reports).into_iter().enumerate().zip(long) {
+            let report = *report;
             self.ask(report, self.widest(report), turn % 2 == 1, own, filter);
         }
         if let (Report::Timeseries(..), Some(window)) = (reports[0], self.change()) {

@@ -8,6 +8,17 @@ pub(super) type Figures = BTreeMap<String, f64>;
 /// The figures of each group; of one row of all, under the empty name.
 pub(super) type Table = BTreeMap<String, Figures>;
 
+/// Puts a figure down. A count of zero is left out: most of the figures of most groups are, and a missing one is the same.
+pub(super) fn put(figures: &mut Figures, name: String, figure: f64) {
+    if figure != 0.0 || is_rate(&name) {
+        figures.insert(name, figure);
+    }
+}
+
+fn is_rate(figure: &str) -> bool {
+    figure.starts_with("rate_")
+}
+
 /// A figure that differs.
 #[derive(Debug, PartialEq)]
 pub(super) struct Difference {
@@ -29,7 +40,7 @@ pub(super) fn differences(said: &Table, answered: &Table) -> Vec<Difference> {
         let figures: BTreeSet<&String> = said.keys().chain(answered.keys()).collect();
         for figure in figures {
             let read = |figures: &Figures| {
-                let missing = if figure.starts_with("rate_") { None } else { Some(0.0) };
+                let missing = if is_rate(figure) { None } else { Some(0.0) };
                 figures.get(figure).copied().or(missing)
             };
             let (said, answered) = (read(said), read(answered));

@@ -2,7 +2,7 @@
 
 use super::Scoped;
 use crate::verify::facts::Hit;
-use crate::verify::table::Figures;
+use crate::verify::table::{self, Figures};
 use engagement::Actor;
 use std::collections::BTreeMap;
 
@@ -57,8 +57,8 @@ impl Engagement {
     /// Puts the figures down under their names; `what` is `opens` or `clicks`.
     pub(super) fn name(&self, what: &str, figures: &mut Figures) {
         let mut put = |name: &str, of_source: &str, count: Count| {
-            figures.insert(format!("{what}_{name}total{of_source}"), count.total as f64);
-            figures.insert(format!("{what}_{name}unique{of_source}"), count.unique as f64);
+            table::put(figures, format!("{what}_{name}total{of_source}"), count.total as f64);
+            table::put(figures, format!("{what}_{name}unique{of_source}"), count.unique as f64);
         };
         put("", "", self.counted);
         put("human_", "", self.human);
