@@ -79,7 +79,7 @@ pub(crate) struct ImportArgs {
     /// What the files hold
     #[arg(value_enum)]
     pub(crate) format: ImportFormat,
-    /// The files; for mails an mbox, a Maildir or single mails. `-` reads standard input
+    /// The files; for kumomta also the folder of its log, for mails an mbox, a Maildir or single mails. `-` reads standard input
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Go on reading what is added, across rotation, until Ctrl-C
@@ -110,7 +110,7 @@ pub(crate) struct ImportArgs {
 pub(crate) enum ImportFormat {
     /// Postfix's log, by syslog or postlogd
     Postfix,
-    /// KumoMTA's log records, uncompressed
+    /// KumoMTA's log records: a folder of segments, or single ones, compressed or not
     Kumomta,
     /// PowerMTA's accounting files, CSV
     Powermta,

@@ -1,25 +1,58 @@
-//! KumoMTA's log: one JSON record a line (<https://docs.kumomta.com/reference/log_record/>). Its segments are compressed:
-//! `zstdcat FILE… | trueopen import kumomta -`.
+//! KumoMTA's log: one JSON record a line (<https://docs.kumomta.com/reference/log_record/>).
+//!
+//! Three kinds of record carry the id, headers and meta of a mail that came in, not of one that was sent. `Feedback` is a complaint: the mail
+//! it is about is quoted in `feedback_report`. `OOB` is a bounce that came as a mail: as KumoMTA writes it, it says nothing of the mail it
+//! is about, so it is refused with what to do. `Reception` may be either, so it counts only with what the sender of ours put there.
 
 use super::format::{HEADER, Reading, Recent, domain, event};
-use super::stamp;
+use super::{mails, stamp};
 use engagement::delivery::{DeliveryType, Submitted};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// The meta value that names a message, in the log's `meta` and in a trace header's `include_meta_names`.
+const META: &str = "trueopen_message_id";
 
 /// The events of a record; none for a record of another kind.
-pub(super) fn line(line: &str, reading: &Reading, recent: &mut Recent) -> Result<Vec<Submitted>, String> {
+pub(super) fn line(line: &str, reading: &Reading) -> Result<Vec<Submitted>, String> {
     let told: Value =
         serde_json::from_str(line).map_err(|_| "not a JSON record: the line is cut or of another format")?;
     let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let kind = match text("/type") {
+    let record = text("/type");
+    let kind = match record {
         "Reception" => DeliveryType::Sent,
         "Delivery" => DeliveryType::Delivered,
         "TransientFailure" => DeliveryType::Deferred,
         "Bounce" | "Expiration" | "AdminBounce" | "OOB" => DeliveryType::Bounced,
-        "Feedback" => DeliveryType::Complained,
+        "Feedback" => match mails::complaint(text("/feedback_report/feedback_type")) {
+            Some(kind) => kind,
+            None => return Ok(Vec::new()),
+        },
         "" => return Err("no type: the record is of another format".to_owned()),
         _ => return Ok(Vec::new()),
     };
+    // A record on its way to a webhook (`configure_log_hook`) is queued and logged as a mail is, and is none.
+    if text("/reception_protocol") == "LogRecord" {
+        return Ok(Vec::new());
+    }
+    let named = match record {
+        "Feedback" => Some(quoted(&told).ok_or(
+            "the report quotes no Message-ID and no trace header has trueopen_message_id: nothing tells which message it is about",
+        )?),
+        "OOB" => Some(quoted(&told).ok_or(
+            "an OOB record does not tell which message bounced: give the bounces themselves to `trueopen import mail` \
+             (log_oob = \"LogThenRelay\" to a mailbox)",
+        )?),
+        "Reception" => match of_the_sender(&told) {
+            Some(id) => Some(id),
+            None => return Ok(Vec::new()),
+        },
+        _ => of_the_sender(&told)
+            .or_else(|| header(&told, "message-id"))
+            .or_else(|| told.get("id")?.as_str().map(str::to_owned)),
+    };
+    let message_id = reading.message_id(
+        &named.ok_or("no message id: log the header Message-ID or the meta value trueopen_message_id")?,
+    )?;
     let time =
         [told.get("event_time"), told.get("timestamp")].into_iter().flatten().find_map(|time| match time {
             Value::Number(seconds) => stamp::seconds_since_1970(seconds.as_f64()?),
@@ -27,21 +60,9 @@ pub(super) fn line(line: &str, reading: &Reading, recent: &mut Recent) -> Result
             _ => None,
         });
     let at = time.ok_or("the time can't be read")?;
-    let message_id = reading.message_id(
-        &message_id(&told)
-            .ok_or("no message id: log the header Message-ID or the meta value trueopen_message_id")?,
-    )?;
-    // The content of a mail has no place in evidence.
-    let mut kept = told.clone();
-    for name in ["headers", "feedback_report", "meta"] {
-        kept.as_object_mut().map(|fields| fields.remove(name));
-    }
-    let mut told_event = event(kind, message_id, at, &kept.to_string(), recent);
-    let recipient = match told.get("recipient") {
-        Some(Value::Array(several)) => several.first().and_then(Value::as_str).unwrap_or_default(),
-        _ => text("/recipient"),
-    };
-    told_event.recipient_domain = domain(recipient);
+    // Its spool id is in it, so that no two records look the same.
+    let mut told_event = event(kind, message_id, at, &kept(&told).to_string(), &mut Recent::default());
+    told_event.recipient_domain = domain(recipient(&told, record));
     if matches!(kind, DeliveryType::Delivered | DeliveryType::Deferred | DeliveryType::Bounced) {
         let host = text("/peer_address/name").trim_end_matches('.');
         told_event.mx_host = Some(host).filter(|host| host.contains('.')).map(str::to_owned);
@@ -52,7 +73,7 @@ pub(super) fn line(line: &str, reading: &Reading, recent: &mut Recent) -> Result
         if let (Some(class), Some(subject), Some(detail)) = (part("class"), part("subject"), part("detail")) {
             told_event.enhanced_code = Some(format!("{class}.{subject}.{detail}"));
         }
-        if text("/type") == "Expiration" {
+        if record == "Expiration" {
             told_event.enhanced_code = Some("4.4.7".to_owned());
         }
         told_event.diagnostic =
@@ -61,62 +82,62 @@ pub(super) fn line(line: &str, reading: &Reading, recent: &mut Recent) -> Result
     Ok(vec![told_event])
 }
 
-/// What the sender says, in meta or headers in any case; else the spool id.
-fn message_id(told: &Value) -> Option<String> {
-    if let Some(id) = told.pointer("/meta/trueopen_message_id").and_then(Value::as_str) {
+/// What the sender says, in meta or in a header of ours.
+fn of_the_sender(told: &Value) -> Option<String> {
+    let meta = told.get("meta").and_then(|meta| meta.get(META)).and_then(Value::as_str).map(str::to_owned);
+    meta.or_else(|| header(told, HEADER))
+}
+
+/// A logged header, in any case.
+fn header(told: &Value, wanted: &str) -> Option<String> {
+    let headers = told.get("headers")?.as_object()?;
+    let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?.1;
+    found.as_str().or_else(|| found.get(0)?.as_str()).map(str::to_owned)
+}
+
+/// What the mail that a report quotes says of itself: KumoMTA's own trace header, else its headers.
+fn quoted(told: &Value) -> Option<String> {
+    let report = told.get("feedback_report")?;
+    let traced = report.pointer(&format!("/supplemental_trace/{META}")).and_then(Value::as_str);
+    if let Some(id) = traced.filter(|id| !id.is_empty()) {
         return Some(id.to_owned());
     }
-    let headers = told.get("headers").and_then(Value::as_object);
-    let header = |wanted: &str| {
-        let found = headers?.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?.1;
-        found.as_str().or_else(|| found.get(0)?.as_str()).map(str::to_owned)
+    mails::named(&mails::fields(report.get("original_message")?.as_str()?)).map(str::to_owned)
+}
+
+/// To whom the mail went that a record is about.
+fn recipient<'a>(told: &'a Value, record: &str) -> &'a str {
+    let places: &[&str] = match record {
+        "Feedback" => &[
+            "/feedback_report/original_rcpto_to",
+            "/feedback_report/supplemental_trace/recipient",
+            "/feedback_report/extensions/removal-recipient",
+        ],
+        _ => &["/recipient"],
     };
-    header(HEADER).or_else(|| header("message-id")).or_else(|| told.get("id")?.as_str().map(str::to_owned))
+    let found = places.iter().filter_map(|place| told.pointer(place)).find_map(|found| match found {
+        Value::Array(several) => several.first()?.as_str(),
+        one => one.as_str(),
+    });
+    found.unwrap_or_default()
+}
+
+/// The record without the mail's content, which has no place in evidence; of a report what it says of itself.
+fn kept(told: &Value) -> Value {
+    let mut kept = told.clone();
+    if let Some(fields) = kept.as_object_mut() {
+        for name in ["headers", "meta"] {
+            fields.remove(name);
+        }
+        if let Some(Value::Object(report)) = fields.remove("feedback_report") {
+            let plain = ["feedback_type", "user_agent", "version", "arrival_date", "reporting_mta"];
+            let report: Map<_, _> =
+                report.into_iter().filter(|(name, _)| plain.contains(&name.as_str())).collect();
+            fields.insert("feedback_report".to_owned(), Value::Object(report));
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The record of <https://docs.kumomta.com/reference/log_record/>, on one line.
-    const RECORD: &str = r#"{"type":"Delivery","id":"1d98076abbbc11ed940250ebf67f93bd","sender":"user@sender.example.com","recipient":"user@recipient.example.com","queue":"campaign:tenant@domain","site":"source2->(alt1|alt2|alt3|alt4)?.gmail-smtp-in.l.google.com.","size":1047,"response":{"code":250,"enhanced_code":{"class":2,"subject":0,"detail":0},"content":"OK ids=8a5475ccbbc611eda12250ebf67f93bd","command":"."},"peer_address":{"name":"gmail-smtp-in.l.google.com.","addr":"142.251.2.27"},"timestamp":1678069691,"created":1678069691,"num_attempts":0,"bounce_classification":"Uncategorized","egress_pool":"pool0","egress_source":"source2","feedback_report":null,"meta":{},"headers":{},"delivery_protocol":"ESMTP","nodeid":"557f3ad4-2c8c-11ee-976e-782d7e12e173"}"#;
-
-    fn read(text: &str) -> Result<Vec<Submitted>, String> {
-        line(text, &Reading::plain(), &mut Recent::default())
-    }
-
-    #[test]
-    fn the_published_record_is_read() {
-        let told = read(RECORD).unwrap().remove(0);
-        assert_eq!(
-            (told.kind, told.message_id.as_str()),
-            (DeliveryType::Delivered, "1d98076abbbc11ed940250ebf67f93bd")
-        );
-        assert_eq!(
-            (told.mx_host.as_deref(), told.smtp_code),
-            (Some("gmail-smtp-in.l.google.com"), Some(250))
-        );
-        assert_eq!(
-            (told.enhanced_code.as_deref(), told.at.to_string().as_str()),
-            (Some("2.0.0"), "2023-03-06T02:28:11.000Z")
-        );
-        assert!(!told.original.unwrap().contains('@'));
-        for (from, to, kind) in [
-            ("Delivery", "Bounce", Some("bounced")),
-            ("Delivery", "TransientFailure", Some("deferred")),
-            ("Delivery", "Expiration", Some("bounced")),
-            ("Delivery", "Reception", Some("sent")),
-            ("Delivery", "Feedback", Some("complained")),
-            ("Delivery", "Delay", None),
-        ] {
-            let events = read(&RECORD.replacen(from, to, 1)).unwrap();
-            assert_eq!(events.first().map(|told| told.kind.as_str()), kind, "{to}");
-        }
-        let named = RECORD.replace(r#""headers":{}"#, r#""headers":{"Message-ID":"<m-1@sender.example>"}"#);
-        assert_eq!(read(&named).unwrap()[0].message_id, "m-1@sender.example");
-        let meta = named.replace(r#""meta":{}"#, r#""meta":{"trueopen_message_id":"m-2"}"#);
-        assert_eq!(read(&meta).unwrap()[0].message_id, "m-2");
-        assert!(read(&RECORD[..200]).unwrap_err().contains("cut"));
-        assert!(read("{}").unwrap_err().contains("type"));
-    }
-}
+mod tests;

@@ -92,7 +92,7 @@ Spam Spam Spam\r
 ";
 
 fn read(mail: &str) -> Result<Vec<Submitted>, String> {
-    events(mail.as_bytes(), &Reading::plain(), &mut Recent::default())
+    events(mail.as_bytes(), &Reading::plain())
 }
 
 #[test]
@@ -139,14 +139,4 @@ fn several_recipients_delays_headers_alone_and_what_is_no_report() {
     assert!(
         read(&COMPLAINT.replace("Feedback-Type: abuse", "Feedback-Type: auth-failure")).unwrap().is_empty()
     );
-}
-
-#[test]
-fn an_mbox_is_split_at_its_lines() {
-    let mbox = format!("From a Thu Jul  7\n{BOUNCE}\nFrom b Thu Jul  7\n{COMPLAINT}\n");
-    let mails = split(mbox.as_bytes());
-    assert_eq!(mails.len(), 2);
-    assert!(mails[0].starts_with(b"Date:") && mails[1].starts_with(b"From: <abusedesk"));
-    assert_eq!(split(BOUNCE.as_bytes()).len(), 1);
-    assert!(split(b"\n\n").is_empty());
 }

@@ -1,6 +1,11 @@
-//! `trueopen import` from outside: a log read on across a stop, a cut last line and rotation, and a real Postfix's log.
+//! `trueopen import` from outside: a log read on across a stop, a cut last line and rotation, a real Postfix's log, and the other
+//! formats, each against one running system.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test with a line number")]
+
+mod kumomta;
+mod mail;
+mod powermta;
 
 use acceptance::{Postfix, System, wait_until};
 use engagement::Timestamp;
@@ -41,6 +46,35 @@ fn append(path: &Path, text: &str) {
     OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
+/// Seconds since 1970, some time ago, as logs without milliseconds have them.
+fn seconds_ago(seconds: i64) -> i64 {
+    Timestamp::from_clock(SystemTime::now()).plus_millis(-1000 * seconds).millis() / 1000
+}
+
+/// Reads files again with a state of its own: no figure changes, and no message has more events.
+async fn read_again(system: &System, folder: &Path, query: &str, messages: &[&str], more: &[&str]) {
+    let (first, events) = (system.api().summary(query).await, events_of(system, messages).await);
+    let state = folder.join(format!("again-{}.json", more[0]));
+    import(system, &[more, &["--state", state.to_str().unwrap()]].concat());
+    wait_until(|| system.metric("trueopen_loader_lag_records"), |lag| *lag == 0.0).await;
+    let mut again = system.api().summary(query).await;
+    again["to"] = first["to"].clone();
+    again["from"] = first["from"].clone();
+    assert_eq!(again, first);
+    assert_eq!(events_of(system, messages).await, events);
+}
+
+/// The kinds of events of messages, in order.
+async fn events_of(system: &System, messages: &[&str]) -> Vec<String> {
+    let mut told = Vec::new();
+    for message in messages {
+        let timeline = system.api().json(&format!("/v1/accounts/demo/messages/{message}/timeline")).await;
+        let kinds = timeline["events"].as_array().unwrap().iter().map(|event| event["type"].to_string());
+        told.push(format!("{message}: {}", kinds.collect::<Vec<_>>().join(" ").replace('"', "")));
+    }
+    told
+}
+
 async fn delivered(system: &System, query: &str, count: u64) -> Value {
     let enough = |summary: &Value| summary["delivered"].as_u64().unwrap() >= count;
     let summary = wait_until(|| async { system.api().summary(query).await }, enough).await;
@@ -76,6 +110,12 @@ async fn in_pieces(system: &System, folder: &Path) {
     assert!(good && said.contains("10 lines read, 5 delivery events taken, 0 lines refused"), "{said}");
     let (good, said) = read(&[]);
     assert!(good && said.contains("0 lines read, 0 delivery events taken"), "{said}");
+    // The old log by its new name, and a copy of it: the same file to the same state.
+    std::fs::copy(folder.join("mail.log.1"), folder.join("copy.log")).unwrap();
+    for same in ["mail.log.1", "copy.log"] {
+        let (good, said) = import(system, &["postfix", folder.join(same).to_str().unwrap(), "--local-part"]);
+        assert!(good && said.contains("0 lines read, 0 delivery events taken"), "{same}: {said}");
+    }
     let query = "?recipient_domain=clinic.test";
     let first = delivered(system, query, 4).await;
     // A line longer than any, and one that is no text: refused by number, and what stands behind them is read.
@@ -168,6 +208,19 @@ async fn through_postfix(system: &System, postfix: &Postfix) {
 struct Following(std::process::Child);
 
 impl Following {
+    /// Starts it over these files, with a state of its own.
+    fn start(system: &System, more: &[&str]) -> Self {
+        let api = system.told("reporting API");
+        Self(system.command(&[&["import", "--api", &api, "--follow"], more].concat()).spawn())
+    }
+
+    /// Asks it to stop, which is no failure.
+    fn stop(&mut self) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(self.0.wait().unwrap().success(), "a stop is no failure");
+    }
+
     fn kill(&mut self) {
         let _ = self.0.kill();
         self.0.wait().unwrap();
@@ -183,19 +236,9 @@ impl Drop for Following {
 /// A log that is followed while it grows and is rotated, by an import that is killed and started again.
 async fn followed(system: &System, folder: &Path) {
     let log = folder.join("followed.log");
-    let arguments = [
-        "import",
-        "--api",
-        &system.told("reporting API"),
-        "postfix",
-        log.to_str().unwrap(),
-        "--local-part",
-        "--follow",
-        "--state",
-        folder.join("followed.json").to_str().unwrap(),
-    ]
-    .map(str::to_owned);
-    let follow = || Following(system.command(&arguments.each_ref().map(String::as_str)).spawn());
+    let state = folder.join("followed.json");
+    let arguments = ["postfix", log.to_str().unwrap(), "--local-part", "--state", state.to_str().unwrap()];
+    let follow = || Following::start(system, &arguments);
     let mails = |numbers: std::ops::Range<u32>| -> String {
         numbers.map(|number| lines(number).replace("clinic.test", "followed.test")).collect()
     };
@@ -225,9 +268,7 @@ async fn followed(system: &System, folder: &Path) {
     append(&log, &mails(111..113));
     let mut second = follow();
     delivered(system, query, 13).await;
-    rustix::process::kill_process(rustix::process::Pid::from_child(&second.0), rustix::process::Signal::TERM)
-        .unwrap();
-    assert!(second.0.wait().unwrap().success(), "a stop is no failure");
+    second.stop();
     // Nothing doubled: two events a mail, and nothing is left to read.
     let mut third = follow();
     append(&log, &mails(113..114));
@@ -245,6 +286,9 @@ async fn logs_become_delivery_reports() {
     let system = System::start(&dir.path().join("data"));
     in_pieces(&system, dir.path()).await;
     followed(&system, dir.path()).await;
+    kumomta::segments(&system, dir.path()).await;
+    powermta::accounting(&system, dir.path()).await;
+    mail::mails(&system, dir.path()).await;
     if let Some(postfix) = Postfix::start() {
         through_postfix(&system, &postfix).await;
     }
