@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::error::within;
 use store::lock::{Lock, LockError};
-use store::{Cluster, DatabaseError};
+use store::{Cluster, DatabaseError, Settings};
 use tracing::{debug, info, warn};
 
 /// So many parts at most are taken in a round: their names travel in the URL of each statement.
@@ -34,6 +34,8 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(60 * 60);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often rows that are past the retention of a fact are looked for.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// How often ids and names that no row needs any more are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps `rollup_messages` at what the events say.
 pub struct Rollup {
@@ -44,6 +46,7 @@ pub struct Rollup {
     /// Parts whose messages are rolled up, and since when; they are dropped a while later.
     settling: HashMap<String, Instant>,
     looked_for_expired: Option<Instant>,
+    forgot: Option<Instant>,
 }
 
 /// What a round did.
@@ -57,6 +60,8 @@ pub struct Round {
     pub dropped: usize,
     /// Parts that are still there.
     pub left: usize,
+    /// Whether there were more parts than a round takes.
+    pub is_behind: bool,
 }
 
 #[derive(Row, Deserialize)]
@@ -72,7 +77,15 @@ impl Rollup {
     pub fn new(client: Client, cluster: Cluster, config: Config) -> Self {
         // Messages may have been sent in any month.
         let client = client.with_setting("max_partitions_per_insert_block", "0");
-        Self { client, cluster, config, lock: None, settling: HashMap::new(), looked_for_expired: None }
+        Self {
+            client,
+            cluster,
+            config,
+            lock: None,
+            settling: HashMap::new(),
+            looked_for_expired: None,
+            forgot: None,
+        }
     }
 
     /// Rolls up until the stop, while no other process does.
@@ -131,17 +144,18 @@ impl Rollup {
         }
         loop {
             let started = Instant::now();
-            tokio::select! {
+            let round = tokio::select! {
                 biased;
                 () = shutdown.clone().requested() => return Ok(()),
-                round = self.round() => { round?; }
-            }
+                round = self.round() => round?,
+            };
             if *failures > 0 {
                 info!(failures = *failures, "roll-ups are brought up to date again");
                 *failures = 0;
             }
-            // A round reads much to find little, so rounds over large tables are made seldom.
-            let pause = self.config.rollup_every().max(started.elapsed());
+            // A round reads much to find little, so rounds over large tables are made seldom, unless more waits already.
+            let every = self.config.rollup_every();
+            let pause = if round.is_behind { every } else { every.max(started.elapsed()) };
             tokio::select! {
                 biased;
                 () = shutdown.clone().requested() => return Ok(()),
@@ -160,11 +174,11 @@ impl Rollup {
         if parts.len() > TOO_MANY_PARTS {
             self.settling.clear();
             self.execute("OPTIMIZE TABLE rollup_touched FINAL").await?;
-            return Ok(Round { parts: 0, touched: 0, dropped: 0, left: parts.len() });
+            return Ok(Round { parts: 0, touched: 0, dropped: 0, left: parts.len(), is_behind: true });
         }
         let dropped = self.drop_settled(&parts).await?;
         let left = parts.len() - dropped;
-        let nothing = Round { parts: 0, touched: 0, dropped, left };
+        let nothing = Round { parts: 0, touched: 0, dropped, left, is_behind: false };
         // Rows of events that are being rewritten would be rolled up half old and half new.
         if self.rewriting().await? {
             return Ok(nothing);
@@ -173,6 +187,11 @@ impl Rollup {
             self.execute(statements::TOUCH_EXPIRED).await?;
             self.looked_for_expired = Some(Instant::now());
         }
+        if self.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
+            self.forget().await?;
+            self.forgot = Some(Instant::now());
+        }
+        let waiting = parts.iter().filter(|part| !self.settling.contains_key(&part.name)).count();
         let (names, touched) = self.chosen(parts);
         if names.is_empty() {
             return Ok(nothing);
@@ -191,7 +210,7 @@ impl Rollup {
         let now = Instant::now();
         let parts = names.len();
         self.settling.extend(names.into_iter().map(|name| (name, now)));
-        Ok(Round { parts, touched, dropped, left })
+        Ok(Round { parts, touched, dropped, left, is_behind: waiting > parts })
     }
 
     /// The oldest parts that are not rolled up yet, as many as a round takes.
@@ -225,6 +244,26 @@ impl Rollup {
             self.settling.remove(name);
         }
         Ok(due.len())
+    }
+
+    /// Takes ids and names away that outlived their messages. Between two rounds, so that no row which needs one is about to
+    /// be written.
+    async fn forget(&self) -> Result<(), LockError> {
+        let days_kept = Settings::default().retention_days;
+        let asked = |statement: &str| self.client.query_raw(statement).param("days_kept", days_kept);
+        // Touched before they are forgotten, so that no report finds them in neither.
+        self.still_ours().await?;
+        within(STATEMENT_LIMIT, asked(&statements::touch_wide()).execute()).await?;
+        for outlived in statements::FORGETTABLE {
+            let rows: u64 = within(STATEMENT_LIMIT, asked(&outlived.count()).fetch_one()).await?;
+            if rows > 0 {
+                self.still_ours().await?;
+                let delete = asked(&outlived.delete()).with_setting("mutations_sync", "1");
+                within(STATEMENT_LIMIT, delete.execute()).await?;
+                debug!(rows, "ids and names that outlived their messages are forgotten");
+            }
+        }
+        Ok(())
     }
 
     async fn parts(&self) -> Result<Vec<Part>, DatabaseError> {

@@ -21,6 +21,7 @@ use store::Cluster;
 use uuid::Uuid;
 
 const HOUR: i64 = 3_600_000;
+const QUARTER: i64 = HOUR / 4;
 const MESSAGES: usize = 60;
 const DEMO: AccountNumber = AccountNumber(1);
 /// Before every time there can be, and after.
@@ -292,6 +293,7 @@ async fn compare(client: &Client, random: &mut Random, what: &str) -> usize {
 /// A question in a random window: a summary, a breakdown, or a series.
 fn question(random: &mut Random, cohort: &str, suppress: &str) -> String {
     let from = hour(random) - 12 * HOUR;
+    let from = if random.chance(50) { from / QUARTER * QUARTER } else { from };
     let window = (from, from + random.pick(&[6, 24, 100, 300]) * HOUR + random.pick(&[0, 1, 1234]));
     let window = if random.chance(20) { EVER } else { window };
     let filter = random.pick(&[
@@ -303,10 +305,10 @@ fn question(random: &mut Random, cohort: &str, suppress: &str) -> String {
     let asked = parameters(window, cohort, filter, suppress);
     match random.below(4) {
         0 if window != EVER => {
-            // Days of Kathmandu: 05:45 before those of UTC.
-            let day = 24 * HOUR;
-            let first = (window.0 + 20_700_000) / day * day - 20_700_000 + day;
-            let next = (0..).map(|number| first + number * day).take_while(|edge| *edge < window.1);
+            // Days of Kathmandu, 05:45 before those of UTC; hours; what begins inside a quarter of an hour.
+            let (step, offset) = random.pick(&[(24 * HOUR, 20_700_000), (HOUR, 0), (HOUR + 420_000, 0)]);
+            let first = (window.0 + offset) / step * step - offset + step;
+            let next = (0..).map(|number| first + number * step).take_while(|edge| *edge < window.1);
             let edges: Vec<i64> = std::iter::once(window.0).chain(next).collect();
             format!("series({asked}, edges = {edges:?})")
         }
@@ -315,6 +317,40 @@ fn question(random: &mut Random, cohort: &str, suppress: &str) -> String {
             let by = random.pick(&["", "recipient_domain", "campaign", "mailbox_provider", "bounce_reason"]);
             format!("figures({asked}, by = '{by}')")
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_of_days_reads_the_sums_and_not_the_messages() {
+    let client = support::migrated().await.client();
+    // Rows as a round writes them: 40 patterns over 20 days.
+    client
+        .query(
+            "INSERT INTO rollup_messages
+                 (account, day, message_id, content, copies, sent_ms, first_second, last_second, campaign, recipient_domain, pattern, times)
+             SELECT 1, toDate('2026-03-01') + number % 20 AS day, toString(number), number, 1,
+                 toInt64(toUInt16(day)) * 86400000 + 3600000 AS sent_ms, toUInt32(sent_ms / 1000), toUInt32(sent_ms / 1000) + 60,
+                 'c1', 'a.example', number % 40, [sent_ms]
+             FROM numbers(200000)",
+        )
+        .execute()
+        .await
+        .unwrap();
+    let window = (facts::millis("2026-03-03T12:34:56Z"), facts::millis("2026-03-18T00:00:01Z"));
+    for (cohort, by, sums) in [
+        ("event", "", "by_campaign"),
+        ("sent", "", "by_campaign"),
+        ("event", "campaign", "by_campaign"),
+        ("event", "recipient_domain", "by_receiver"),
+        ("event", "mailbox_provider", "by_receiver"),
+    ] {
+        let asked = parameters(window, cohort, NO_FILTER, "[]");
+        let plan: Vec<String> = client
+            .query_raw(&format!("EXPLAIN SELECT * FROM report_figures({asked}, by = '{by}')"))
+            .fetch_all()
+            .await
+            .unwrap();
+        assert!(plan.iter().any(|line| line.contains(sums)), "{cohort} {by}: {}", plan.join("\n"));
     }
 }
 
@@ -425,4 +461,34 @@ async fn what_is_past_its_retention_leaves_the_roll_ups() {
     support::until("the time to be over", || async { given::now().millis() / 1000 > soon }).await;
     rolled().await;
     same(&client, "rolled up after retention", &format!("figures({asked}, by = 'campaign')")).await;
+
+    // Once all of it is over, nothing is left beside the rows either: no id of a message, no name of a campaign or a receiver.
+    let names = async || {
+        let mut rows = Vec::new();
+        for table in ["rollup_days", "rollup_wide", "rollup_campaigns", "rollup_receivers"] {
+            let query = format!("SELECT count() FROM {table}");
+            rows.push(client.query(&query).fetch_one::<u64>().await.unwrap());
+        }
+        rows
+    };
+    let wide = "INSERT INTO rollup_wide (account, message_id, day) VALUES (1, 'm1', '2026-03-07')";
+    client.query(wide).execute().await.unwrap();
+    assert!(names().await.iter().all(|rows| *rows > 0), "{:?}", names().await);
+    let settings = store::Settings { retention_days: 1, evidence_days: 1, ..store::Settings::default() };
+    client
+        .query("INSERT INTO settings (account, version, changed_at, evidence_days, retention_days) VALUES (1, 1, now(), 1, 1)")
+        .execute()
+        .await
+        .unwrap();
+    accounts.apply_retention(DEMO, &settings).await.unwrap();
+    support::until("the rows to be rewritten", || async {
+        let query = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND NOT is_done";
+        client.query(query).fetch_one::<u64>().await.unwrap() == 0
+    })
+    .await;
+    // The first takes the rows away, the second what they needed.
+    rolled().await;
+    rolled().await;
+    assert_eq!(names().await, [0, 0, 0, 0]);
+    assert_eq!(same(&client, "forgotten", &format!("figures({asked}, by = 'campaign')")).await, 0);
 }

@@ -9,6 +9,7 @@ without evidence, and of the roll-ups apart. The set is made anew unless the acc
 """
 
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -21,7 +22,8 @@ HERE = pathlib.Path(__file__).parent
 URL, USER, PASSWORD, DATABASE = sys.argv[1:5]
 MESSAGES = int(sys.argv[5]) if len(sys.argv) > 5 else 1_000_000
 ROUNDS = int(sys.argv[6]) if len(sys.argv) > 6 else 5
-ACCOUNT, CHUNK, DAYS, DAY = 1_000_001, 250_000, 60, 86_400_000
+ACCOUNT, CHUNK, DAY = 1_000_001, 250_000, 86_400_000
+DAYS = int(os.environ.get("DAYS", "60"))
 EVER = (946_684_800_000, 4_102_444_800_000)
 COMPARED = [
     f"{kind}_{actor}{what}" for kind in ("opens", "clicks") for actor in ("", "human_", "automated_") for what in ("total", "unique")
@@ -87,12 +89,20 @@ def sizes():
     evidence = bytes_of("events", "column IN ('ip', 'user_agent', 'headers', 'trailing')")
     ids = bytes_of("events", "column = 'event_id'")
     whole = bytes_of("events")
-    rolled = bytes_of("rollup_messages") + bytes_of("rollup_patterns")
+    # The projections lie in the parts, and not in their columns.
+    sums = int(
+        ask(
+            "SELECT sum(data_compressed_bytes + marks_bytes) FROM system.projection_parts"
+            " WHERE database = currentDatabase() AND active AND table = 'rollup_messages'"
+        )[0]
+    )
+    beside = [f"rollup_{what}" for what in ("patterns", "days", "campaigns", "receivers")]
+    rolled = bytes_of("rollup_messages") + sums + sum(bytes_of(table) for table in beside)
     print(f"{events} events, {deliveries} delivery events, {MESSAGES} messages")
     print(
         f"bytes on disk an event: {whole / events:.1f} with evidence, {(whole - evidence) / events:.1f} without"
         f" ({ids / events:.1f} of them its id); a delivery event {bytes_of('deliveries') / deliveries:.1f};"
-        f" roll-ups apart {rolled / MESSAGES:.1f} a message, {rolled / events:.1f} an event"
+        f" roll-ups apart {rolled / MESSAGES:.1f} a message, of which {sums / MESSAGES:.1f} are sums by day; {rolled / events:.1f} an event"
     )
 
 
@@ -194,7 +204,7 @@ def prepare(until_ms):
 
 
 def main():
-    until_ms = int(time.time() * 1000) // DAY * DAY
+    until_ms = (int(time.time() * 1000) // DAY - int(os.environ.get("BACK", "0"))) * DAY
     prepare(until_ms)
     sizes()
     print(f"\n{'question':48} {'cold':>8} {'warm p50':>9} {'rows':>12} {'bytes':>14}   raw uniqExact: cold, warm, rows, bytes")

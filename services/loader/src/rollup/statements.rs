@@ -131,3 +131,60 @@ FROM rollup_messages
 WHERE kept_until <= now('UTC')
 GROUP BY account, message_id, content
 HAVING sum(copies) != 0";
+
+/// What stands beside the rows of messages and is not needed any more: ids of messages and names past their retention.
+pub(super) const FORGETTABLE: [Forgettable; 4] = [
+    Forgettable {
+        table: "rollup_days",
+        // Of ids with the same hash one keeps the other for a while.
+        condition: "{past} AND (account, day, sipHash64(message_id)) NOT IN (
+            SELECT account, day, sipHash64(message_id) AS hash FROM rollup_messages WHERE {past}
+            GROUP BY account, day, hash HAVING sum(copies) != 0)",
+    },
+    // A message is counted from the events of these days, and of these no hit is left; TOUCH_WIDE says what else it needs.
+    Forgettable { table: "rollup_wide", condition: "{past}" },
+    Forgettable {
+        table: "rollup_campaigns",
+        condition: "(account, sipHash64(campaign)) NOT IN (
+            SELECT account, campaign_hash FROM rollup_messages GROUP BY account, campaign_hash HAVING sum(copies) != 0)",
+    },
+    Forgettable {
+        table: "rollup_receivers",
+        condition: "(account, receiver_hash) NOT IN (
+            SELECT account, receiver_hash FROM rollup_messages GROUP BY account, receiver_hash HAVING sum(copies) != 0)",
+    },
+];
+
+/// A day of which no hit is kept; an account that never set its days has `days_kept` of them.
+const PAST: &str = "day < toDate(now('UTC')) - transform(account,
+    (SELECT groupArray(account) FROM (SELECT account FROM settings GROUP BY account ORDER BY account)),
+    (SELECT groupArray(days) FROM (SELECT argMax(retention_days, version) AS days FROM settings GROUP BY account ORDER BY account)),
+    {days_kept: UInt16})";
+
+/// Rows of a table that nothing needs any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forgettable {
+    table: &'static str,
+    condition: &'static str,
+}
+
+impl Forgettable {
+    /// Counts them.
+    pub(super) fn count(self) -> String {
+        format!("SELECT count() FROM {} WHERE {}", self.table, self.condition.replace("{past}", PAST))
+    }
+
+    /// Takes them away.
+    pub(super) fn delete(self) -> String {
+        format!("ALTER TABLE {} DELETE WHERE {}", self.table, self.condition.replace("{past}", PAST))
+    }
+}
+
+/// Wide messages of which a day is about to be forgotten, with all their days: the next round looks whether they still are wide.
+pub(super) fn touch_wide() -> String {
+    format!(
+        "INSERT INTO rollup_touched (account, message_id, day)
+         SELECT account, message_id, day FROM rollup_wide
+         WHERE (account, message_id) IN (SELECT account, message_id FROM rollup_wide WHERE {PAST})"
+    )
+}

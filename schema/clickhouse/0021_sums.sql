@@ -1,0 +1,691 @@
+-- Windows of whole days: what a report reads less of. Roll-ups stay exact as 0015 says, and their rows are what they were; the sums
+-- are ClickHouse's own (aggregate projections), kept with the rows in the same part, so they say the same at any instant.
+--
+-- A window is mostly whole days. The projections add messages of the same pattern up that have the same first and last day and
+-- the same campaign, or the same receiver: a window that is one bucket takes their sums, and reads single messages at its ends alone.
+
+-- A merge takes rows away that cancel, so sums are made anew with it.
+ALTER TABLE rollup_messages MODIFY SETTING deduplicate_merge_projection_mode = 'rebuild';
+
+ALTER TABLE rollup_messages
+    ADD COLUMN IF NOT EXISTS is_sent Bool MATERIALIZED sent_ms >= 0,
+    -- Days since 1970, UTC, as of first_second and last_second.
+    ADD COLUMN IF NOT EXISTS first_day UInt16 MATERIALIZED intDiv(first_second, 86400) CODEC(Delta, LZ4),
+    ADD COLUMN IF NOT EXISTS last_day UInt16 MATERIALIZED intDiv(last_second, 86400) CODEC(T64, LZ4);
+
+ALTER TABLE rollup_messages
+    MATERIALIZE COLUMN is_sent,
+    MATERIALIZE COLUMN first_day,
+    MATERIALIZE COLUMN last_day;
+
+ALTER TABLE rollup_messages
+    ADD PROJECTION IF NOT EXISTS by_campaign
+    (
+        SELECT account, day, is_sent, first_day, last_day, campaign_hash, pattern, sum(copies)
+        GROUP BY account, day, is_sent, first_day, last_day, campaign_hash, pattern
+    ),
+    ADD PROJECTION IF NOT EXISTS by_receiver
+    (
+        SELECT account, day, is_sent, first_day, last_day, receiver_hash, domain_hash, pattern, sum(copies)
+        GROUP BY account, day, is_sent, first_day, last_day, receiver_hash, domain_hash, pattern
+    );
+
+ALTER TABLE rollup_messages
+    MATERIALIZE PROJECTION by_campaign,
+    MATERIALIZE PROJECTION by_receiver;
+
+-- The figures, one row a bucket or a group; a bucket begins at each of `edges`, in milliseconds, the first of which is from_ms, and a
+-- series is of all its messages: where there are several edges, `by` is ''. By
+-- sending, a message lies whole in the bucket in which it was sent. Without any message there is no row, and every figure is zero.
+-- A rate without a denominator is null, not zero. A message sent without tracking is left out of the denominators of open and
+-- click rates. By 'source' or 'client' the columns of opens and clicks alone mean something: those of that group's hits.
+--
+-- From the inside: how many messages of each pattern count where, under which mask; what these facts show, once a pattern and
+-- mask, and of each source by itself; messages that are counted from the events, as rows of the same form; how many messages of
+-- each group show the same; the figures.
+CREATE OR REPLACE VIEW report_totals AS
+WITH
+    {by:String} = 'mailbox_provider' OR {mailbox_provider:String} != '' AS needs_provider,
+    length({edges:Array(Int64)}) = 1 AS is_one,
+    -- Whether all buckets from the second on are equally long, as hours are, and days between two changes of the clock.
+    length(arrayDistinct(arrayPopFront(arrayDifference(arrayPopFront({edges:Array(Int64)}))))) = 1 AS is_even,
+    {edges:Array(Int64)}[2] AS second_edge,
+    greatest({edges:Array(Int64)}[3] - second_edge, 1) AS step,
+    (at) -> if(is_one, {from_ms:Int64}, if(is_even,
+        if(at < second_edge, {from_ms:Int64}, second_edge + intDiv(at - second_edge, step) * step),
+        roundDown(at, {edges:Array(Int64)}))) AS bucket_of,
+    -- A window holds the days between these.
+    intDiv({from_ms:Int64} - 1, 86400000) AS from_day,
+    intDiv({to_ms:Int64}, 86400000) AS to_day,
+    (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'mx') AS by_host,
+    (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'domain') AS by_domain,
+    -- The sources left out, or where 'other' is left out those that are not, since a source that this database does not list
+    -- belongs to it; and the sources that hide the reader.
+    (
+        SELECT (
+            groupArrayIf(toString(id), has({suppress:Array(String)}, if(class = '', 'other', class)) != has({suppress:Array(String)}, 'other')),
+            groupArrayIf(toString(id), masked))
+        FROM report_sources
+    ) AS known,
+    -- What the hashes stand for.
+    (
+        SELECT (groupArray(toUInt64(sipHash64(name))), groupArray(name))
+        FROM
+        (
+            SELECT DISTINCT recipient_domain AS name
+            FROM rollup_receivers
+            WHERE account = {account:UInt32} AND {by:String} = 'recipient_domain'
+            UNION ALL
+            SELECT DISTINCT campaign
+            FROM rollup_campaigns
+            WHERE account = {account:UInt32} AND {by:String} = 'campaign'
+            UNION ALL
+            SELECT toString(arrayJoin(multiIf(
+                {by:String} = 'source', distinct_sources, {by:String} = 'client', distinct_clients, distinct_reasons))) AS name
+            FROM rollup_patterns
+            WHERE {by:String} IN ('source', 'client', 'bounce_reason')
+            GROUP BY name
+            UNION ALL
+            SELECT DISTINCT provider
+            FROM
+            (
+                SELECT coalesce(
+                    nullIf(transform(suffix_5, by_host.1, by_host.2, ''), ''),
+                    nullIf(transform(suffix_4, by_host.1, by_host.2, ''), ''),
+                    nullIf(transform(suffix_3, by_host.1, by_host.2, ''), ''),
+                    nullIf(transform(suffix_2, by_host.1, by_host.2, ''), ''),
+                    nullIf(transform(recipient_domain, by_domain.1, by_domain.2, ''), ''),
+                    nullIf(recipient_domain, ''),
+                    'unknown') AS provider
+                FROM rollup_receivers
+                WHERE account = {account:UInt32} AND {by:String} = 'mailbox_provider'
+            )
+        )
+    ) AS group_names,
+    (
+        SELECT (groupArray(toUInt64(sipHash64(name))), groupArray(name))
+        FROM (SELECT toString(arrayJoin(distinct_sources)) AS name FROM rollup_patterns GROUP BY name)
+    ) AS source_names
+SELECT
+    bucket,
+    group_key,
+    sent,
+    delivered,
+    deferred,
+    dropped,
+    bounced_hard,
+    bounced_soft,
+    bounced_block,
+    bounced_undetermined,
+    complained,
+    unsubscribed,
+    messages_without_delivery,
+    opens_total,
+    opens_unique,
+    opens_human_total,
+    opens_human_unique,
+    opens_automated_total,
+    opens_automated_unique,
+    opens_unknown_total,
+    opens_unknown_unique,
+    opens_by_source_total,
+    opens_by_source_unique,
+    clicks_total,
+    clicks_unique,
+    clicks_human_total,
+    clicks_human_unique,
+    clicks_automated_total,
+    clicks_automated_unique,
+    clicks_unknown_total,
+    clicks_unknown_unique,
+    clicks_by_source_total,
+    clicks_by_source_unique,
+    masked,
+    delivered_tracked,
+    delivered_unmasked,
+    -- Rates.
+    delivered / nullIf(sent, 0) AS rate_delivery,
+    (bounced_hard + bounced_soft + bounced_block + bounced_undetermined) / nullIf(sent, 0) AS rate_bounce,
+    complained / nullIf(delivered, 0) AS rate_complaint,
+    opens_unique / nullIf(delivered_tracked, 0) AS rate_open,
+    opens_human_unique / nullIf(delivered_tracked, 0) AS rate_open_low,
+    read_at_most / nullIf(delivered_tracked, 0) AS rate_open_high,
+    -- What the readers we can see say of all. Under 100 of them it says nothing.
+    if(delivered_unmasked >= 100, read_unmasked / nullIf(delivered_unmasked, 0), NULL) AS rate_open_estimate,
+    clicks_unique / nullIf(delivered_tracked, 0) AS rate_click,
+    opened_and_clicked / nullIf(opens_unique, 0) AS rate_click_to_open,
+    unsubscribed / nullIf(delivered, 0) AS rate_unsubscribe
+FROM
+(
+    SELECT
+        if(is_one, {from_ms:Int64}, toInt64(key)) AS bucket,
+        transform(if(is_one, key, toUInt64(0)), group_names.1, group_names.2, anyIf(own_group, own_group != '')) AS group_key,
+        toUInt64(sumIf(messages, bitTest(flags, 0))) AS sent,
+        toUInt64(sumIf(messages, bitTest(flags, 1))) AS delivered,
+        toUInt64(sumIf(messages, bitTest(flags, 2))) AS deferred,
+        toUInt64(sumIf(messages, bitTest(flags, 3))) AS dropped,
+        toUInt64(sumIf(messages, bitTest(flags, 4))) AS bounced_hard,
+        toUInt64(sumIf(messages, bitTest(flags, 5))) AS bounced_soft,
+        toUInt64(sumIf(messages, bitTest(flags, 6))) AS bounced_block,
+        toUInt64(sumIf(messages, bitTest(flags, 7))) AS bounced_undetermined,
+        toUInt64(sumIf(messages, bitTest(flags, 8))) AS complained,
+        toUInt64(sumIf(messages, bitTest(flags, 9))) AS unsubscribed,
+        toUInt64(sumIf(messages, bitTest(flags, 10))) AS messages_without_delivery,
+        toUInt64(sumIf(messages, bitTest(flags, 11))) AS opens_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 12))) AS opens_human_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 13))) AS opens_automated_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 14))) AS opens_unknown_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 15))) AS clicks_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 16))) AS clicks_human_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 17))) AS clicks_automated_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 18))) AS clicks_unknown_unique,
+        toUInt64(sumIf(messages, bitTest(flags, 19))) AS masked,
+        toUInt64(sumIf(messages, bitTest(flags, 20))) AS delivered_tracked,
+        toUInt64(sumIf(messages, bitTest(flags, 21))) AS delivered_unmasked,
+        toUInt64(sumIf(messages, bitTest(flags, 22))) AS read_at_most,
+        toUInt64(sumIf(messages, bitTest(flags, 23))) AS read_unmasked,
+        toUInt64(sumIf(messages, bitTest(flags, 24))) AS opened_and_clicked,
+        toUInt64(sumIf(summed.sum_1, is_main)) AS opens_total,
+        toUInt64(sumIf(summed.sum_2, is_main)) AS opens_human_total,
+        toUInt64(sumIf(summed.sum_3, is_main)) AS opens_automated_total,
+        toUInt64(sumIf(summed.sum_4, is_main)) AS opens_unknown_total,
+        toUInt64(sumIf(summed.sum_5, is_main)) AS clicks_total,
+        toUInt64(sumIf(summed.sum_6, is_main)) AS clicks_human_total,
+        toUInt64(sumIf(summed.sum_7, is_main)) AS clicks_automated_total,
+        toUInt64(sumIf(summed.sum_8, is_main)) AS clicks_unknown_total,
+        mapSort(CAST((groupArrayIf(name, has_opens), groupArrayIf(toUInt64(summed.sum_1), has_opens)), 'Map(String, UInt64)')) AS opens_by_source_total,
+        mapSort(CAST((groupArrayIf(name, has_opens), groupArrayIf(toUInt64(summed.sum_2), has_opens)), 'Map(String, UInt64)')) AS opens_by_source_unique,
+        mapSort(CAST((groupArrayIf(name, has_clicks), groupArrayIf(toUInt64(summed.sum_3), has_clicks)), 'Map(String, UInt64)')) AS clicks_by_source_total,
+        mapSort(CAST((groupArrayIf(name, has_clicks), groupArrayIf(toUInt64(summed.sum_4), has_clicks)), 'Map(String, UInt64)')) AS clicks_by_source_unique
+    FROM
+    (
+        -- How many messages show which figures, and the sums of their hits; of a source's part its opens, the messages with one, its
+        -- clicks and the messages with one.
+        SELECT
+            key,
+            flags,
+            part = 0 AS is_main,
+            anyIf(own_group, is_own) AS own_group,
+            transform(part, source_names.1, source_names.2, anyIf(own_part, is_own)) AS name,
+            sum(weight) AS messages,
+            sum(weight * sum_1) AS sum_1,
+            sum(weight * sum_2) AS sum_2,
+            sum(weight * sum_3) AS sum_3,
+            sum(weight * sum_4) AS sum_4,
+            sum(weight * sum_5) AS sum_5,
+            sum(weight * sum_6) AS sum_6,
+            sum(weight * sum_7) AS sum_7,
+            sum(weight * sum_8) AS sum_8,
+            sum_1 > sum_1 * is_main AS has_opens,
+            sum_3 > sum_3 * is_main AS has_clicks
+        FROM
+        (
+            SELECT
+                is_own, own_group, own_part, part, keys, weights,
+                -- A human click implies an open, at the click's time: in uniques only, never in a total.
+                bitOr(opens_counted > 0, clicks_human > 0) AS has_open,
+                bitOr(opens_human > 0, clicks_human > 0) AS has_human,
+                -- Which figures of messages it adds one to.
+                if(part != 0, toUInt32(0),
+                    bitShiftLeft(toUInt32(n_sending > 0), 0)
+                    + bitShiftLeft(toUInt32(n_delivered > 0), 1)
+                    + bitShiftLeft(toUInt32(n_deferred > 0), 2)
+                    + bitShiftLeft(toUInt32(n_dropped > 0), 3)
+                    + bitShiftLeft(toUInt32(is_hard), 4)
+                    + bitShiftLeft(toUInt32(is_soft), 5)
+                    + bitShiftLeft(toUInt32(is_block), 6)
+                    + bitShiftLeft(toUInt32(is_refused > is_hard + is_soft + is_block), 7)
+                    + bitShiftLeft(toUInt32(n_complained > 0), 8)
+                    + bitShiftLeft(toUInt32(n_unsubscribed > 0), 9)
+                    + bitShiftLeft(toUInt32(n_hits * is_untold > 0), 10)
+                    + bitShiftLeft(toUInt32(has_open), 11)
+                    + bitShiftLeft(toUInt32(has_human), 12)
+                    + bitShiftLeft(toUInt32(opens_automated > 0), 13)
+                    + bitShiftLeft(toUInt32(opens_unknown > 0), 14)
+                    + bitShiftLeft(toUInt32(clicks_counted > 0), 15)
+                    + bitShiftLeft(toUInt32(clicks_human > 0), 16)
+                    + bitShiftLeft(toUInt32(clicks_automated > 0), 17)
+                    + bitShiftLeft(toUInt32(clicks_unknown > 0), 18)
+                    + bitShiftLeft(toUInt32(is_masked), 19)
+                    + bitShiftLeft(toUInt32(n_delivered * is_tracked > 0), 20)
+                    + bitShiftLeft(toUInt32(n_delivered * is_tracked > n_delivered * is_masked), 21)
+                    + bitShiftLeft(toUInt32(bitOr(has_human, opens > opens * opens_clear)), 22)
+                    + bitShiftLeft(toUInt32(has_human > is_masked), 23)
+                    + bitShiftLeft(toUInt32(has_open * clicks_counted > 0), 24)) AS flags,
+                if(part = 0, opens_counted, opens) AS sum_1,
+                if(part = 0, opens_human, opens > 0) AS sum_2,
+                if(part = 0, opens_automated, clicks) AS sum_3,
+                if(part = 0, opens_unknown, clicks > 0) AS sum_4,
+                if(part = 0, clicks_counted, 0) AS sum_5,
+                if(part = 0, clicks_human, 0) AS sum_6,
+                if(part = 0, clicks_automated, 0) AS sum_7,
+                if(part = 0, clicks_unknown, 0) AS sum_8
+            FROM
+            (
+                -- Each slice of each pattern and mask.
+                SELECT
+                    false AS is_own,
+                    '' AS own_group,
+                    '' AS own_part,
+                    if({by:String} IN ('source', 'client', 'bounce_reason'), arrayResize([slice_group], length(counted_keys), slice_group), counted_keys) AS keys,
+                    weights,
+                    part,
+                    toUInt8(is_tracked) AS is_tracked,
+                    is_masked,
+                    toUInt8(is_untold) AS is_untold,
+                    bitCount(bitAnd(mask, sending)) AS n_sending,
+                    bitCount(bitAnd(mask, delivered)) AS n_delivered,
+                    bitCount(bitAnd(mask, deferred)) AS n_deferred,
+                    bitCount(bitAnd(mask, dropped)) AS n_dropped,
+                    bitCount(bitAnd(mask, complained)) AS n_complained,
+                    bitCount(bitAnd(mask, unsubscribed)) AS n_unsubscribed,
+                    bitCount(bitAnd(mask, hits)) AS n_hits,
+                    refusal != 0 AS is_refused,
+                    bitAnd(refusal, refused_hard) != 0 AS is_hard,
+                    bitAnd(refusal, refused_soft) != 0 AS is_soft,
+                    bitAnd(refusal, refused_block) != 0 AS is_block,
+                    bitCount(bitAnd(mask, open_bits)) AS opens,
+                    bitCount(bitAnd(mask, open_clear)) AS opens_clear,
+                    bitCount(bitAnd(mask, open_counted)) AS opens_counted,
+                    bitCount(bitAnd(mask, open_human)) AS opens_human,
+                    bitCount(bitAnd(mask, open_automated)) AS opens_automated,
+                    bitCount(bitAnd(mask, open_unknown)) AS opens_unknown,
+                    bitCount(bitAnd(mask, click_bits)) AS clicks,
+                    bitCount(bitAnd(mask, click_counted)) AS clicks_counted,
+                    bitCount(bitAnd(mask, click_human)) AS clicks_human,
+                    bitCount(bitAnd(mask, click_automated)) AS clicks_automated,
+                    bitCount(bitAnd(mask, click_unknown)) AS clicks_unknown
+                FROM
+                (
+                    -- The last refusal in scope decides; facts that are refusals stand in the order of their times.
+                    SELECT *, roundToExp2(bitAnd(mask, refused)) AS refusal
+                    FROM
+                    (
+                        -- How many messages of each pattern under each mask count where: a bucket if there are several, else a group.
+                        SELECT
+                            pattern,
+                            mask,
+                            groupArray(if(is_one AND {by:String} = 'mailbox_provider', provider_hash, key)) AS counted_keys,
+                            groupArray(toInt64(weight)) AS weights
+                        FROM
+                        (
+                            SELECT scopes.*, provider_hash
+                            FROM
+                            (
+                                -- Messages of which every day lies in a window that is one bucket: the projections' sums.
+                                SELECT
+                                    pattern,
+                                    bitNot(toUInt64(0)) AS mask,
+                                    if({by:String} = 'campaign', campaign_hash, if({by:String} = 'recipient_domain', domain_hash, toUInt64(0))) AS key,
+                                    if(needs_provider, rollup_messages.receiver_hash, toUInt64(0)) AS by_receiver,
+                                    sum(copies) AS weight
+                                FROM rollup_messages
+                                WHERE account = {account:UInt32} AND is_one
+                                    AND if({campaign:String} = '', true, campaign_hash = sipHash64({campaign:String}))
+                                    AND if({recipient_domain:String} = '', true, domain_hash = sipHash64({recipient_domain:String}))
+                                    AND if({cohort:String} = 'sent',
+                                        is_sent AND toUInt16(day) > from_day AND toUInt16(day) < to_day,
+                                        first_day > from_day AND last_day < to_day)
+                                GROUP BY pattern, key, by_receiver
+                                UNION ALL
+                                -- Others that lie in one bucket with all their facts.
+                                SELECT
+                                    pattern,
+                                    bitNot(toUInt64(0)) AS mask,
+                                    multiIf(
+                                        NOT is_one, toUInt64(bucket_of(if({cohort:String} = 'sent', sent_ms, first_second * toInt64(1000)))),
+                                        {by:String} = 'campaign', campaign_hash,
+                                        {by:String} = 'recipient_domain', domain_hash,
+                                        toUInt64(0)) AS key,
+                                    if(needs_provider, rollup_messages.receiver_hash, toUInt64(0)) AS by_receiver,
+                                    sum(copies) AS weight
+                                FROM rollup_messages
+                                WHERE account = {account:UInt32}
+                                    AND if({campaign:String} = '', true, campaign_hash = sipHash64({campaign:String}))
+                                    AND if({recipient_domain:String} = '', true, domain_hash = sipHash64({recipient_domain:String}))
+                                    AND if({cohort:String} = 'sent',
+                                        sent_ms >= {from_ms:Int64} AND sent_ms < {to_ms:Int64}
+                                            AND day >= toDate(fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC'))
+                                            AND day <= toDate(fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC'))
+                                            AND if(is_one, toUInt16(day) <= from_day OR toUInt16(day) >= to_day, true),
+                                        first_second >= intDiv({from_ms:Int64} + 999, 1000) AND last_second < intDiv({to_ms:Int64} + 999, 1000)
+                                            AND if(is_one, first_second < (from_day + 1) * 86400 OR last_second >= to_day * 86400,
+                                                bucket_of(first_second * toInt64(1000)) = bucket_of(last_second * toInt64(1000))))
+                                GROUP BY pattern, key, by_receiver
+                                UNION ALL
+                                -- Messages that lie in several, cut by the times of their facts; and off again what is stored of messages
+                                -- that are counted from the events.
+                                SELECT
+                                    pattern,
+                                    arraySum((other, place) -> if(other = bucket, bitShiftLeft(toUInt64(1), toUInt8(place - 1)), toUInt64(0)),
+                                        fact_buckets, arrayEnumerate(fact_buckets)) AS mask,
+                                    if(is_one, cut_key, toUInt64(bucket)) AS key,
+                                    by_receiver,
+                                    sum(copies) AS weight
+                                FROM
+                                (
+                                    SELECT
+                                        pattern,
+                                        arrayMap(at -> if(bitAnd(if({cohort:String} = 'sent', sent_ms, at) >= {from_ms:Int64}, if({cohort:String} = 'sent', sent_ms, at) < {to_ms:Int64}),
+                                            bucket_of(if({cohort:String} = 'sent', sent_ms, at)), toInt64(-1)), times) AS fact_buckets,
+                                        cut_key, by_receiver, copies
+                                    FROM
+                                    (
+                                        SELECT pattern, sent_ms, times, copies,
+                                            if({by:String} = 'campaign', campaign_hash, if({by:String} = 'recipient_domain', domain_hash, toUInt64(0))) AS cut_key,
+                                            if(needs_provider, rollup_messages.receiver_hash, toUInt64(0)) AS by_receiver
+                                        FROM rollup_messages
+                                        PREWHERE account = {account:UInt32} AND {cohort:String} != 'sent'
+                                            AND last_second >= intDiv({from_ms:Int64}, 1000) AND first_second < intDiv({to_ms:Int64} + 999, 1000)
+                                            AND (first_second < intDiv({from_ms:Int64} + 999, 1000) OR last_second >= intDiv({to_ms:Int64} + 999, 1000)
+                                                OR if(is_one, false, bucket_of(first_second * toInt64(1000)) != bucket_of(last_second * toInt64(1000))))
+                                        WHERE if({campaign:String} = '', true, campaign_hash = sipHash64({campaign:String}))
+                                            AND if({recipient_domain:String} = '', true, domain_hash = sipHash64({recipient_domain:String}))
+                                        UNION ALL
+                                        SELECT pattern, sent_ms, times, -copies AS copies,
+                                            if({by:String} = 'campaign', campaign_hash, if({by:String} = 'recipient_domain', domain_hash, toUInt64(0))) AS cut_key,
+                                            if(needs_provider, rollup_messages.receiver_hash, toUInt64(0)) AS by_receiver
+                                        FROM rollup_messages
+                                        WHERE account = {account:UInt32}
+                                            AND if({campaign:String} = '', true, campaign_hash = sipHash64({campaign:String}))
+                                            AND if({recipient_domain:String} = '', true, domain_hash = sipHash64({recipient_domain:String}))
+                                            AND (day, message_id) IN (
+                                                SELECT day, message_id
+                                                FROM rollup_days
+                                                WHERE account = {account:UInt32} AND message_id IN (
+                                                    SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                                    UNION ALL
+                                                    SELECT message_id FROM rollup_wide WHERE account = {account:UInt32}))
+                                    )
+                                )
+                                ARRAY JOIN arrayDistinct(fact_buckets) AS bucket
+                                WHERE bucket >= 0
+                                GROUP BY pattern, mask, key, by_receiver
+                            ) AS scopes
+                            ANY LEFT JOIN
+                            (
+                                SELECT
+                                    receiver_hash,
+                                    toUInt64(sipHash64(coalesce(
+                                        nullIf(transform(suffix_5, by_host.1, by_host.2, ''), ''),
+                                        nullIf(transform(suffix_4, by_host.1, by_host.2, ''), ''),
+                                        nullIf(transform(suffix_3, by_host.1, by_host.2, ''), ''),
+                                        nullIf(transform(suffix_2, by_host.1, by_host.2, ''), ''),
+                                        nullIf(transform(recipient_domain, by_domain.1, by_domain.2, ''), ''),
+                                        nullIf(recipient_domain, ''),
+                                        'unknown'))) AS provider_hash
+                                FROM rollup_receivers
+                                WHERE account = {account:UInt32} AND needs_provider
+                            ) AS receivers ON scopes.by_receiver = receivers.receiver_hash
+                        )
+                        WHERE if({mailbox_provider:String} = '', true, provider_hash = sipHash64({mailbox_provider:String}))
+                        GROUP BY pattern, mask
+                    ) AS scopes
+                    INNER JOIN
+                    (
+                        SELECT
+                            pattern,
+                            is_tracked,
+                            is_untold,
+                            slice.1 AS slice_group,
+                            slice.2 AS part,
+                            slice.3 AS slice_bits,
+                            slice.4 AS last_refusal,
+                            hasAny(distinct_sources, known.2) AS is_masked,
+                            sending, delivered, deferred, dropped, complained, unsubscribed, hits,
+                            refused, refused_hard, refused_soft, refused_block,
+                            bitNot(bitAnd(automated, arraySum(
+                                (source, plane) -> if(has(known.1, source) != has({suppress:Array(String)}, 'other'), plane, toUInt64(0)),
+                                distinct_sources, source_planes))) AS counted,
+                            bitNot(bitOr(unknown, arraySum(
+                                (source, plane) -> if(has(known.2, source), plane, toUInt64(0)), distinct_sources, source_planes))) AS clear,
+                            bitAnd(known_patterns.opens, slice_bits) AS open_bits,
+                            bitAnd(open_bits, clear) AS open_clear,
+                            bitAnd(open_bits, counted) AS open_counted,
+                            bitAnd(open_bits, human) AS open_human,
+                            bitAnd(open_bits, automated) AS open_automated,
+                            bitAnd(open_bits, unknown) AS open_unknown,
+                            bitAnd(known_patterns.clicks, slice_bits) AS click_bits,
+                            bitAnd(click_bits, counted) AS click_counted,
+                            bitAnd(click_bits, human) AS click_human,
+                            bitAnd(click_bits, automated) AS click_automated,
+                            bitAnd(click_bits, unknown) AS click_unknown
+                        FROM rollup_patterns AS known_patterns FINAL
+                        ARRAY JOIN multiIf(
+                            {by:String} = 'source', slices_by_source,
+                            {by:String} = 'client', slices_by_client,
+                            {by:String} = 'bounce_reason', slices_by_reason,
+                            slices) AS slice
+                    ) AS planes ON scopes.pattern = planes.pattern
+                    -- By source or client, what is neither opened nor clicked in scope says nothing.
+                    WHERE bitAnd(mask, slice_bits) != 0
+                )
+                WHERE if({by:String} = 'bounce_reason', refusal = last_refusal, true)
+                UNION ALL
+                -- Messages that are counted from the events: one row each, bucket and part.
+                SELECT
+                    true AS is_own,
+                    multiIf(
+                        {by:String} = 'campaign', any(campaign),
+                        {by:String} = 'recipient_domain', any(recipient_domain),
+                        {by:String} = 'mailbox_provider', any(provider),
+                        {by:String} = 'bounce_reason', argMaxIf(reason, place, is_bounce),
+                        any(hit_key)) AS own_group,
+                    substring(source_part, 2) AS own_part,
+                    [multiIf(NOT is_one, toUInt64(bucket), {by:String} = '', toUInt64(0), toUInt64(sipHash64(own_group)))] AS keys,
+                    [toInt64(1)] AS weights,
+                    if(source_part = '', toUInt64(0), toUInt64(sipHash64(own_part))) AS part,
+                    any(is_tracked) AS is_tracked,
+                    any(is_masked) AS is_masked,
+                    any(is_untold) AS is_untold,
+                    countIf(is_sending) AS n_sending,
+                    countIf(type = 'delivered') AS n_delivered,
+                    countIf(type = 'deferred') AS n_deferred,
+                    countIf(type = 'dropped') AS n_dropped,
+                    countIf(type = 'complained') AS n_complained,
+                    countIf(type IN ('unsubscribed', 'unsubscribe')) AS n_unsubscribed,
+                    countIf(type IN ('open', 'click', 'unsubscribe', 'trap', 'visit')) AS n_hits,
+                    countIf(is_bounce) > 0 AS is_refused,
+                    argMaxIf(class, place, is_bounce) = 'hard' AS is_hard,
+                    argMaxIf(class, place, is_bounce) = 'soft' AS is_soft,
+                    argMaxIf(class, place, is_bounce) = 'block' AS is_block,
+                    countIf(is_open) AS opens,
+                    countIf(bitAnd(is_open, is_clear)) AS opens_clear,
+                    countIf(bitAnd(is_open, is_counted)) AS opens_counted,
+                    countIf(bitAnd(is_open, actor = 'human')) AS opens_human,
+                    countIf(bitAnd(is_open, actor = 'automated')) AS opens_automated,
+                    countIf(bitAnd(is_open, actor = 'unknown')) AS opens_unknown,
+                    countIf(is_click) AS clicks,
+                    countIf(bitAnd(is_click, is_counted)) AS clicks_counted,
+                    countIf(bitAnd(is_click, actor = 'human')) AS clicks_human,
+                    countIf(bitAnd(is_click, actor = 'automated')) AS clicks_automated,
+                    countIf(bitAnd(is_click, actor = 'unknown')) AS clicks_unknown
+                FROM
+                (
+                    SELECT
+                        message_id, campaign, recipient_domain, provider, is_tracked, is_masked, is_untold,
+                        type, is_sending, actor, class, place,
+                        if(reason = '', 'undetermined', reason) AS reason,
+                        type = 'open' AS is_open,
+                        type = 'click' AS is_click,
+                        type = 'bounced' AS is_bounce,
+                        bitOr(actor != 'automated', has(known.1, source) = has({suppress:Array(String)}, 'other')) AS is_counted,
+                        bitAnd(actor != 'unknown', has(known.2, source) = 0) AS is_clear,
+                        bucket_of(counts_at) AS bucket,
+                        multiIf({by:String} = 'source', source, {by:String} = 'client', client, '') AS hit_key,
+                        -- To whose part it adds: that of all facts, and its source's. A refusal adds to all of its message, since its
+                        -- reason is their group.
+                        arrayJoin(multiIf(
+                            is_open + is_click > 0, ['', concat(' ', source)],
+                            {by:String} IN ('source', 'client'), [],
+                            bitAnd({by:String} = 'bounce_reason', is_bounce),
+                                arrayConcat([''], arrayMap(one -> concat(' ', one), arrayDistinct(all_sources))),
+                            [''])) AS source_part
+                    FROM
+                    (
+                        SELECT
+                            message_id,
+                            campaign,
+                            recipient_domain,
+                            provider,
+                            is_tracked,
+                            is_masked,
+                            is_untold,
+                            all_sources,
+                            multiIf(
+                                bitAnd(fact.3 = 'delivered', fact.1 <= refused_at), 'accepted',
+                                bitAnd(fact.3 = 'unsubscribe', fact.4 != 'POST'), 'visit',
+                                fact.3) AS type,
+                            (fact.1, fact.2, fact.3) = sending.2 AS is_sending,
+                            fact.5 AS actor,
+                            fact.6 AS source,
+                            fact.7 AS client,
+                            fact.8 AS class,
+                            fact.9 AS reason,
+                            (fact.1, fact.2) AS place,
+                            if({cohort:String} = 'sent', sent_ms, fact.1) AS counts_at
+                        FROM
+                        (
+                            SELECT
+                                message_id,
+                                facts,
+                                refused_at,
+                                sending,
+                                is_tracked,
+                                is_masked,
+                                is_untold,
+                                all_sources,
+                                ifNull(if(sending.2.1 > 0, sending.2.1, token_sent_at), toInt64(-9223372036854775808)) AS sent_ms,
+                                if(campaign_told.3 != '', campaign_told.3, campaign_minted.3) AS campaign,
+                                if(domain_told.3 != '', domain_told.3, domain_minted.3) AS recipient_domain,
+                                splitByChar('.', mx_told.3) AS labels,
+                                if(needs_provider, coalesce(
+                                    nullIf(arrayFirst(found -> found != '', arrayMap(
+                                        most -> if(length(labels) < most, '',
+                                            transform(arrayStringConcat(arraySlice(labels, -most), '.'), by_host.1, by_host.2, '')),
+                                        [5, 4, 3, 2])), ''),
+                                    nullIf(transform(recipient_domain, by_domain.1, by_domain.2, ''), ''),
+                                    nullIf(recipient_domain, ''),
+                                    'unknown'), '') AS provider
+                            FROM
+                            (
+                                -- As in report_message_facts.
+                                SELECT
+                                    message_id,
+                                    groupArray((at_ms, fact_id, type, method, actor, source, client, bounce_class, bounce_reason)) AS facts,
+                                    countIf(bitAnd(is_delivery, tracked = 0)) = 0 AS is_tracked,
+                                    countIf(has(known.2, source)) > 0 AS is_masked,
+                                    countIf(is_delivery) = 0 AS is_untold,
+                                    groupUniqArray(source) AS all_sources,
+                                    maxIf(at_ms, type = 'bounced') AS refused_at,
+                                    minIf((type != 'sent', (at_ms, fact_id, type)), type IN ('sent', 'delivered', 'deferred', 'bounced', 'complained'))
+                                        AS sending,
+                                    minOrNullIf(sent_ms, is_delivery = 0) AS token_sent_at,
+                                    minIf((at_ms, fact_id, campaign), bitAnd(is_delivery, campaign != '')) AS campaign_told,
+                                    minIf((at_ms, fact_id, campaign), bitAnd(is_delivery = 0, campaign != '')) AS campaign_minted,
+                                    minIf((at_ms, fact_id, recipient_domain), bitAnd(is_delivery, recipient_domain != '')) AS domain_told,
+                                    minIf((at_ms, fact_id, recipient_domain), bitAnd(is_delivery = 0, recipient_domain != '')) AS domain_minted,
+                                    minIf((at_ms, fact_id, mx_host), mx_host != '') AS mx_told
+                                FROM
+                                (
+                                    SELECT
+                                        message_id,
+                                        toString(event_id) AS fact_id,
+                                        toUInt8(0) AS is_delivery,
+                                        toString(any(kind)) AS type,
+                                        toUnixTimestamp64Milli(any(received_at)) AS at_ms,
+                                        any(toString(events.campaign)) AS campaign,
+                                        any(trim(TRAILING '.' FROM lowerUTF8(toString(events.recipient_domain)))) AS recipient_domain,
+                                        '' AS mx_host,
+                                        toUnixTimestamp64Milli(any(sent_at)) AS sent_ms,
+                                        true AS tracked,
+                                        if(any(toString(events.method)) = 'POST'
+                                                AND event_id IN (SELECT event_id FROM reversed_unsubscribes(account = {account:UInt32})),
+                                            'REVERSED', any(toString(events.method))) AS method,
+                                        toString(argMax(events.actor, revision)) AS actor,
+                                        toString(argMax(events.source, revision)) AS source,
+                                        toString(argMax(events.client, revision)) AS client,
+                                        '' AS bounce_class,
+                                        '' AS bounce_reason
+                                    FROM events
+                                    WHERE account = {account:UInt32}
+                                        AND retention_until > now('UTC')
+                                        AND (toDate(received_at), message_id) IN (
+                                            SELECT day, message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                    UNION ALL
+                                    SELECT day, message_id FROM rollup_wide WHERE account = {account:UInt32}
+                                    UNION ALL
+                                    SELECT arrayJoin(arrayDistinct(arrayMap(at -> toDate(fromUnixTimestamp64Milli(at, 'UTC')), times))) AS fact_day, message_id
+                                    FROM rollup_messages
+                                    WHERE account = {account:UInt32} AND (day, message_id) IN (
+                                    SELECT day, message_id FROM rollup_days
+                                    WHERE account = {account:UInt32} AND message_id IN (
+                                    SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                    UNION ALL
+                                    SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})))
+                                    GROUP BY account, toDate(received_at), message_id, event_id
+                                    UNION ALL
+                                    SELECT
+                                        message_id,
+                                        event_id AS fact_id,
+                                        toUInt8(1) AS is_delivery,
+                                        stored.1 AS type,
+                                        toUnixTimestamp64Milli(stored.2) AS at_ms,
+                                        stored.3 AS campaign,
+                                        stored.4 AS recipient_domain,
+                                        stored.7 AS mx_host,
+                                        toInt64(0) AS sent_ms,
+                                        stored.5 AS tracked,
+                                        '' AS method,
+                                        '' AS actor,
+                                        '' AS source,
+                                        '' AS client,
+                                        stored.6 AS bounce_class,
+                                        stored.8 AS bounce_reason
+                                    FROM
+                                    (
+                                        SELECT
+                                            message_id,
+                                            event_id,
+                                            argMax(
+                                                (
+                                                    toString(deliveries.type),
+                                                    deliveries.at,
+                                                    toString(deliveries.campaign),
+                                                    toString(deliveries.recipient_domain),
+                                                    deliveries.tracked,
+                                                    toString(deliveries.bounce_class),
+                                                    toString(deliveries.mx_host),
+                                                    toString(deliveries.bounce_reason)
+                                                ),
+                                                received_at) AS stored
+                                        FROM deliveries
+                                        WHERE account = {account:UInt32}
+                                            AND retention_until > now('UTC')
+                                            AND message_id IN (
+                                                SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                    UNION ALL
+                                    SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})
+                                        GROUP BY account, message_id, event_id
+                                    )
+                                )
+                                GROUP BY message_id
+                            )
+                        )
+                        ARRAY JOIN facts AS fact
+                        WHERE if({campaign:String} = '', true, campaign = {campaign:String})
+                            AND if({recipient_domain:String} = '', true, recipient_domain = {recipient_domain:String})
+                            AND counts_at >= {from_ms:Int64} AND counts_at < {to_ms:Int64}
+                            AND if({mailbox_provider:String} = '', true, provider = {mailbox_provider:String})
+                    )
+                )
+                GROUP BY message_id, bucket, source_part, hit_key
+                HAVING if({by:String} = 'bounce_reason', is_refused, true)
+            )
+        )
+        ARRAY JOIN keys AS key, weights AS weight
+        GROUP BY key, part, flags
+    ) AS summed
+    GROUP BY key
+    HAVING sumIf(messages, is_main) > 0
+);
