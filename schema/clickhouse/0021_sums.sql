@@ -34,11 +34,11 @@ ALTER TABLE rollup_messages
     MATERIALIZE PROJECTION by_campaign,
     MATERIALIZE PROJECTION by_receiver;
 
--- The figures, one row a bucket or a group; a bucket begins at each of `edges`, in milliseconds, the first of which is from_ms, and a
--- series is of all its messages: where there are several edges, `by` is ''. By
--- sending, a message lies whole in the bucket in which it was sent. Without any message there is no row, and every figure is zero.
--- A rate without a denominator is null, not zero. A message sent without tracking is left out of the denominators of open and
--- click rates. By 'source' or 'client' the columns of opens and clicks alone mean something: those of that group's hits.
+-- The figures, one row a bucket or a group; a bucket begins at each of `edges`, in milliseconds, the first of which is from_ms. A
+-- series is of all its messages: where there are several edges, `by` is ''. By sending, a message lies whole in the bucket in which
+-- it was sent. Without any message there is no row, and every figure is zero. A rate without a denominator is null, not zero. A
+-- message sent without tracking is left out of the denominators of open and click rates. By 'source' or 'client' the columns of opens
+-- and clicks alone mean something: those of that group's hits.
 --
 -- From the inside: how many messages of each pattern count where, under which mask; what these facts show, once a pattern and
 -- mask, and of each source by itself; messages that are counted from the events, as rows of the same form; how many messages of
@@ -59,6 +59,15 @@ WITH
     intDiv({to_ms:Int64}, 86400000) AS to_day,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'mx') AS by_host,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'domain') AS by_domain,
+    -- The receiving host's longest ending that is known, else the recipient's domain.
+    (domain, ending_5, ending_4, ending_3, ending_2) -> coalesce(
+        nullIf(transform(ending_5, by_host.1, by_host.2, ''), ''),
+        nullIf(transform(ending_4, by_host.1, by_host.2, ''), ''),
+        nullIf(transform(ending_3, by_host.1, by_host.2, ''), ''),
+        nullIf(transform(ending_2, by_host.1, by_host.2, ''), ''),
+        nullIf(transform(domain, by_domain.1, by_domain.2, ''), ''),
+        nullIf(domain, ''),
+        'unknown') AS provider_of,
     -- The sources left out, or where 'other' is left out those that are not, since a source that this database does not list
     -- belongs to it; and the sources that hide the reader.
     (
@@ -89,14 +98,7 @@ WITH
             SELECT DISTINCT provider
             FROM
             (
-                SELECT coalesce(
-                    nullIf(transform(suffix_5, by_host.1, by_host.2, ''), ''),
-                    nullIf(transform(suffix_4, by_host.1, by_host.2, ''), ''),
-                    nullIf(transform(suffix_3, by_host.1, by_host.2, ''), ''),
-                    nullIf(transform(suffix_2, by_host.1, by_host.2, ''), ''),
-                    nullIf(transform(recipient_domain, by_domain.1, by_domain.2, ''), ''),
-                    nullIf(recipient_domain, ''),
-                    'unknown') AS provider
+                SELECT provider_of(recipient_domain, suffix_5, suffix_4, suffix_3, suffix_2) AS provider
                 FROM rollup_receivers
                 WHERE account = {account:UInt32} AND {by:String} = 'mailbox_provider'
             )
@@ -406,14 +408,7 @@ FROM
                             (
                                 SELECT
                                     receiver_hash,
-                                    toUInt64(sipHash64(coalesce(
-                                        nullIf(transform(suffix_5, by_host.1, by_host.2, ''), ''),
-                                        nullIf(transform(suffix_4, by_host.1, by_host.2, ''), ''),
-                                        nullIf(transform(suffix_3, by_host.1, by_host.2, ''), ''),
-                                        nullIf(transform(suffix_2, by_host.1, by_host.2, ''), ''),
-                                        nullIf(transform(recipient_domain, by_domain.1, by_domain.2, ''), ''),
-                                        nullIf(recipient_domain, ''),
-                                        'unknown'))) AS provider_hash
+                                    toUInt64(sipHash64(provider_of(recipient_domain, suffix_5, suffix_4, suffix_3, suffix_2))) AS provider_hash
                                 FROM rollup_receivers
                                 WHERE account = {account:UInt32} AND needs_provider
                             ) AS receivers ON scopes.by_receiver = receivers.receiver_hash

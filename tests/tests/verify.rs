@@ -26,6 +26,7 @@ fn verify(system: &System, more: &[&str]) -> (bool, String) {
 }
 
 const TRUST: (&str, &str) = ("TRUEOPEN_TRACKER__TRUSTED_PROXIES", "127.0.0.1/32");
+
 /// The parameters that all views of reports have.
 const COMMON: &str =
     "account = {account:UInt32}, from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, cohort = {cohort:String},

@@ -169,15 +169,15 @@ impl Rollup {
     /// # Errors
     /// What ClickHouse says, or that the lock is another's by now. The next round makes up for what this one left.
     pub async fn round(&mut self) -> Result<Round, LockError> {
-        let parts = self.parts().await?;
+        let mut parts = self.parts().await?;
         self.show(&parts);
         if parts.len() > TOO_MANY_PARTS {
             self.settling.clear();
             self.execute("OPTIMIZE TABLE rollup_touched FINAL").await?;
             return Ok(Round { parts: 0, touched: 0, dropped: 0, left: parts.len(), is_behind: true });
         }
-        let dropped = self.drop_settled(&parts).await?;
-        let left = parts.len() - dropped;
+        let dropped = self.drop_settled(&mut parts).await?;
+        let left = parts.len();
         let nothing = Round { parts: 0, touched: 0, dropped, left, is_behind: false };
         // Rows of events that are being rewritten would be rolled up half old and half new.
         if self.rewriting().await? {
@@ -191,8 +191,8 @@ impl Rollup {
             self.forget().await?;
             self.forgot = Some(Instant::now());
         }
-        let waiting = parts.iter().filter(|part| !self.settling.contains_key(&part.name)).count();
-        let (names, touched) = self.chosen(parts);
+        let waiting = self.waiting(&parts).count();
+        let (names, touched) = self.chosen(&parts);
         if names.is_empty() {
             return Ok(nothing);
         }
@@ -214,22 +214,27 @@ impl Rollup {
     }
 
     /// The oldest parts that are not rolled up yet, as many as a round takes.
-    fn chosen(&self, parts: Vec<Part>) -> (Vec<String>, u64) {
+    fn chosen(&self, parts: &[Part]) -> (Vec<String>, u64) {
         let mut names = Vec::new();
         let mut touched = 0;
-        for part in parts.into_iter().filter(|part| !self.settling.contains_key(&part.name)) {
+        for part in self.waiting(parts) {
             if names.len() == MOST_PARTS || (touched > 0 && touched + part.rows > self.config.rollup_messages)
             {
                 break;
             }
             touched += part.rows;
-            names.push(part.name);
+            names.push(part.name.clone());
         }
         (names, touched)
     }
 
-    /// Drops what was rolled up long enough ago.
-    async fn drop_settled(&mut self, parts: &[Part]) -> Result<usize, LockError> {
+    /// Those that are not rolled up yet, the oldest first.
+    fn waiting<'a>(&'a self, parts: &'a [Part]) -> impl Iterator<Item = &'a Part> + Clone {
+        parts.iter().filter(|part| !self.settling.contains_key(&part.name))
+    }
+
+    /// Drops what was rolled up long enough ago, and takes it out of `parts`.
+    async fn drop_settled(&mut self, parts: &mut Vec<Part>) -> Result<usize, LockError> {
         self.settling.retain(|name, _| parts.iter().any(|part| part.name == *name));
         let settle = self.config.rollup_settle();
         let due: Vec<String> = self
@@ -243,6 +248,7 @@ impl Rollup {
             self.execute(&format!("ALTER TABLE rollup_touched DROP PART '{name}'")).await?;
             self.settling.remove(name);
         }
+        parts.retain(|part| !due.contains(&part.name));
         Ok(due.len())
     }
 
@@ -338,7 +344,7 @@ impl Rollup {
     }
 
     fn show(&self, parts: &[Part]) {
-        let waiting = parts.iter().filter(|part| !self.settling.contains_key(&part.name));
+        let waiting = self.waiting(parts);
         let oldest = waiting.clone().map(|part| part.age_seconds).max().unwrap_or(0);
         let rows: u64 = waiting.map(|part| part.rows).sum();
         metrics::ROLLUP_WAITING.set(i64::try_from(rows).unwrap_or(i64::MAX));

@@ -184,7 +184,7 @@ def memory(key, spans, child):
 
 
 def main():
-    until_ms = int(time.time() * 1000) // run.DAY * run.DAY
+    until_ms = run.set_ends_ms()
     run.prepare(until_ms)
     child = pathlib.Path(f"/proc/{PID}/task/{PID}/children").read_text().split()
     child += [one for task in pathlib.Path(f"/proc/{PID}/task").iterdir() for one in (task / "children").read_text().split()]

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Reports over a large set: builds it in an embedded engine of its own and asks tests/bench/reports/queries.tsv of it.
 # MESSAGES (1 million; 30 million make 100 million events and take about 8 GB) over DAYS (60), ROUNDS (5) of warm questions, DATA to keep
-# the set for another run (and with BACK the days since: the set ends so many days ago). It is rolled up three million at a time, which takes 6 GB. Then the export of EXPORT_DAYS (20) of its 60 days; ONLY=reports or ONLY=export measures one of them, and
-# PROGRAM another program than the one that is built here.
+# the set for another run, and then with BACK the days since it was made; RAW=no times no questions of raw events. It is rolled up three
+# million at a time, which takes 6 GB. Then the export of EXPORT_DAYS (20) of its days; ONLY=reports or ONLY=export measures one of
+# them, and PROGRAM another program than the one that is built here.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 program=${PROGRAM:-target/release/trueopen}
@@ -18,7 +19,8 @@ trap end EXIT
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 engine=$(port); report=$(port)
 TRUEOPEN_TRACKER__LISTEN=127.0.0.1:$(port) TRUEOPEN_REPORT__LISTEN=127.0.0.1:$report TRUEOPEN_ADMIN__LISTEN=127.0.0.1:$(port) \
-    TRUEOPEN_LOADER__ROLLUP_MESSAGES=${TRUEOPEN_LOADER__ROLLUP_MESSAGES:-3000000} TRUEOPEN_ENGINE__LISTEN=127.0.0.1:$engine TRUEOPEN_ENGINE__LIBRARY=$library TRUEOPEN_DATA_DIR=$data TRUEOPEN_LOG__FILTER=warn \
+    TRUEOPEN_LOADER__ROLLUP_MESSAGES=${TRUEOPEN_LOADER__ROLLUP_MESSAGES:-3000000} \
+    TRUEOPEN_ENGINE__LISTEN=127.0.0.1:$engine TRUEOPEN_ENGINE__LIBRARY=$library TRUEOPEN_DATA_DIR=$data TRUEOPEN_LOG__FILTER=warn \
     "$program" up >"$data.out" &
 up=$!
 password=$data/clickhouse/engine.password

@@ -141,7 +141,7 @@ pub(super) const FORGETTABLE: [Forgettable; 4] = [
             SELECT account, day, sipHash64(message_id) AS hash FROM rollup_messages WHERE {past}
             GROUP BY account, day, hash HAVING sum(copies) != 0)",
     },
-    // A message is counted from the events of these days, and of these no hit is left; TOUCH_WIDE says what else it needs.
+    // A message is counted from the events of these days, and of these no hit is left; see `touch_wide`.
     Forgettable { table: "rollup_wide", condition: "{past}" },
     Forgettable {
         table: "rollup_campaigns",
@@ -165,18 +165,23 @@ const PAST: &str = "day < toDate(now('UTC')) - transform(account,
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Forgettable {
     table: &'static str,
+    /// What such a row meets; `{past}` stands for [`PAST`].
     condition: &'static str,
 }
 
 impl Forgettable {
     /// Counts them.
     pub(super) fn count(self) -> String {
-        format!("SELECT count() FROM {} WHERE {}", self.table, self.condition.replace("{past}", PAST))
+        format!("SELECT count() FROM {} WHERE {}", self.table, self.rows())
     }
 
     /// Takes them away.
     pub(super) fn delete(self) -> String {
-        format!("ALTER TABLE {} DELETE WHERE {}", self.table, self.condition.replace("{past}", PAST))
+        format!("ALTER TABLE {} DELETE WHERE {}", self.table, self.rows())
+    }
+
+    fn rows(self) -> String {
+        self.condition.replace("{past}", PAST)
     }
 }
 
