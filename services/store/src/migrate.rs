@@ -4,6 +4,7 @@
 //! was cut off half-way is run again from its start, so its statements bear repeating (`IF NOT EXISTS`, `OR REPLACE`).
 //! A database that a newer program migrated, or whose files were other ones, is refused and left alone.
 
+mod include;
 mod providers;
 mod shape;
 mod sources;
@@ -126,6 +127,16 @@ struct Migration {
     checksum: String,
 }
 
+impl Migration {
+    /// Its statements as they are run on one server: views that stand in place of their names are filled in.
+    fn statements(&self) -> Result<Vec<String>, MigrateError> {
+        let broken = |what: String| MigrateError::File { file: self.name.to_owned(), what };
+        let statements = split::statements(self.text).map_err(|error| broken(error.to_string()))?;
+        let filled = |statement| include::filled(statement, |name| view_in(name, self.name));
+        statements.into_iter().map(|text| filled(text).map_err(|error| broken(error.to_string()))).collect()
+    }
+}
+
 /// A row of the table `schema_migrations`.
 #[derive(Debug, Clone, Row, Serialize, Deserialize)]
 struct Applied {
@@ -219,9 +230,7 @@ async fn apply_pending(
 }
 
 async fn apply(client: &Client, cluster: &Cluster, file: &Migration) -> Result<(), MigrateError> {
-    let statements = split::statements(file.text)
-        .map_err(|error| MigrateError::File { file: file.name.to_owned(), what: error.to_string() })?;
-    for (index, statement) in statements.into_iter().enumerate() {
+    for (index, statement) in file.statements()?.iter().enumerate() {
         // A change of rows is done before the next statement, and before the file counts as applied.
         let statement = written(cluster, file.name, statement)?;
         let query = client.query_raw(&statement).with_setting("mutations_sync", "1");
@@ -264,13 +273,33 @@ pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, Str
         written(cluster, "schema_migrations", NOTES_TABLE)?,
     )];
     for file in files()? {
-        let statements = split::statements(file.text)
-            .map_err(|error| MigrateError::File { file: file.name.to_owned(), what: error.to_string() })?;
-        for statement in statements {
-            all.push((file.name, statement.to_owned(), written(cluster, file.name, statement)?));
+        for statement in file.statements()? {
+            let on_cluster = written(cluster, file.name, &statement)?;
+            all.push((file.name, statement, on_cluster));
         }
     }
     Ok(all)
+}
+
+/// The query of a parameterised view as the last file defines it, with some of its parameters settled: `by` for `{by:String}`.
+///
+/// To ask it takes three quarters of what it takes to ask the view itself, which ClickHouse analyses once more for its columns.
+///
+/// # Panics
+/// For a view or a parameter that there is not: which there are is known to who writes the program.
+#[must_use]
+pub fn view(name: &str, settled: &[(&str, &str)]) -> String {
+    let text = FILES.last().and_then(|(last, _)| view_in(name, last));
+    let text = text.unwrap_or_else(|| panic!("no file defines the view {name}"));
+    include::settled(name, text, settled).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The query of a view as the files up to this one define it.
+fn view_in(name: &str, file: &str) -> Option<&'static str> {
+    let before = FILES.iter().filter(|(known, _)| *known <= file);
+    let statements = before.flat_map(|(_, text)| split::statements(text).unwrap_or_default());
+    let queries = statements.filter_map(include::view);
+    queries.rev().find(|(known, _)| *known == name).map(|(_, query)| query)
 }
 
 fn written(cluster: &Cluster, file: &str, statement: &str) -> Result<String, MigrateError> {
