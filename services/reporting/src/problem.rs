@@ -213,10 +213,21 @@ impl IntoResponse for Problem {
     }
 }
 
+/// ClickHouse's `TIMEOUT_EXCEEDED` and `MEMORY_LIMIT_EXCEEDED`.
+const TOO_MUCH: [u32; 2] = [159, 241];
+
 impl From<DatabaseError> for Problem {
     fn from(cause: DatabaseError) -> Self {
         // `cause` shows code and name only, never a value.
         match cause.class() {
+            ErrorClass::Transient if cause.code().is_some_and(|code| TOO_MUCH.contains(&code)) => {
+                warn!(error = %cause, "a question asked too much of the database (trueopen_loader_rollup_waiting_messages says how \
+                    many messages are counted one by one)");
+                Self::unavailable(
+                    "this asks more of the database than one question may: ask for a shorter window, or again when what came in \
+                     large numbers just now has been added up",
+                )
+            }
             ErrorClass::Transient => {
                 warn!(error = %cause, "the database gave no answer");
                 Self::unavailable("the database is not available")

@@ -171,3 +171,18 @@ async fn without_the_database_it_says_so_and_mails_go_out() {
     let taken: Value = taken.json().await.unwrap();
     assert_eq!(taken, json!({"accepted": 1, "rejected": []}));
 }
+
+#[tokio::test]
+async fn a_question_that_asks_too_much_is_told_so() {
+    let world = World::with(Config { query_seconds: 1, ..Config::default() }).await;
+    // As one over millions of messages: this goes on until the engine gives up.
+    let slow = "CREATE OR REPLACE VIEW report_sources AS
+        SELECT toString(number) AS id, '' AS class, false AS masked FROM numbers(1000) WHERE sleepEachRow(0.1) = 0
+        SETTINGS max_block_size = 1";
+    world.connection.client().query(slow).execute().await.unwrap();
+    let response = world.get("/v1/accounts/demo/reports/summary").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    let problem: Value = response.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("ask for a shorter window"), "{problem}");
+}
