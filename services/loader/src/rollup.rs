@@ -159,8 +159,24 @@ impl Rollup {
             tokio::select! {
                 biased;
                 () = shutdown.clone().requested() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+                ended = self.pause(Instant::now() + pause) => ended?,
             }
+        }
+    }
+
+    /// Until the next round. Parts go as soon as they are settled, since reports count their messages from the events until then.
+    async fn pause(&mut self, until: Instant) -> Result<(), LockError> {
+        loop {
+            let settle = self.config.rollup_settle();
+            let settled = self.settling.values().map(|since| *since + settle).min();
+            let wake = settled.map_or(until, |settled| settled.min(until));
+            tokio::time::sleep_until(wake.into()).await;
+            if wake == until {
+                return Ok(());
+            }
+            let mut parts = self.parts().await?;
+            self.drop_settled(&mut parts).await?;
+            self.show(&parts);
         }
     }
 

@@ -411,6 +411,24 @@ async fn the_summary_stays_exact_while_the_loader_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_settled_is_let_go_without_waiting_for_the_next_round() {
+    let mut given = given().await;
+    let (hits, _) = History::default().step(&mut Random(3));
+    insert_hits(&given.connection.client(), DEMO, &hits).await;
+    assert!(given.count("SELECT count() FROM rollup_touched").await > 0);
+    // One round, and none after it for an hour.
+    given.config.rollup_seconds = 3600;
+    given.config.rollup_settle_seconds = 1;
+    let running = given.start();
+    support::until("what was rolled up to be let go", || async {
+        given.count("SELECT count() FROM rollup_touched").await == 0
+    })
+    .await;
+    assert!(given.count("SELECT toUInt64(sum(copies)) FROM rollup_messages").await > 0);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_a_dead_process_left_behind_is_seen_until_it_ends() {
     let client = support::migrated().await.client();
     let rollup = Rollup::new(client.clone(), Cluster::default(), Config::default());
