@@ -1,19 +1,77 @@
 -- Reports take less time to plan, roll-ups to work out; the figures and the rows are what they were.
 --
--- A parameterised view is analysed twice, once for its columns and once for its rows, a view over a view four times. What stands over
--- report_totals takes its text now and not its name, as in {{report_totals by = ''}}, which is filled in when this file is applied:
--- see services/store/src/migrate/include.rs.
+-- A parameterised view is analysed twice, once for its columns and once for its rows, a view over a view four times. A view's text may
+-- stand in place of its name now, as in {{report_totals by = ''}}: it is filled in when this file is applied, see
+-- services/store/src/migrate/include.rs.
 --
--- What was first among a message's facts was the smallest of tuples, which ClickHouse compares value by value: half the time of a
--- roll-up. It is the smallest of texts now that sort as the tuples did. A delivery event's columns are taken one by one where it was
--- received last; each argMax meets the rows in the same order, so they are of one row where two were received at once.
+-- What was first among a message's facts was the smallest of tuples, which ClickHouse compares value by value: more than half of what it
+-- takes to put them in order. It is the smallest of texts now that sort as the tuples did.
 
--- One row a wanted message, with all its facts, as in 0015.
-CREATE OR REPLACE VIEW report_message_facts AS
+-- The facts of these messages, one row each: a hit, found by its day, under its highest revision; a delivery event as it was received
+-- last. Each argMax meets the rows in the same order, so its columns are of one row where two were received at once.
+CREATE OR REPLACE VIEW report_told AS
 WITH
     -- Where a fact stands among its message's: by time, then by its id, as text that sorts so. To compare text is cheap, to compare
     -- tuples is not.
     (at_ms, fact_id) -> concat(reinterpretAsFixedString(byteSwap(toUInt64(at_ms + 4611686018427387904))), fact_id) AS place_of
+SELECT
+    message_id,
+    toUnixTimestamp64Milli(any(received_at)) AS at_ms,
+    place_of(at_ms, toString(event_id)) AS place,
+    '' AS sent_place,
+    toUInt8(0) AS is_delivery,
+    -- A POST that the sender has reversed unsubscribes nobody.
+    multiIf(
+        any(kind) != 'unsubscribe', toString(any(kind)),
+        any(toString(events.method)) != 'POST', 'visit',
+        event_id IN (SELECT event_id FROM reversed_unsubscribes(account = {account:UInt32})), 'visit',
+        'unsubscribe') AS type,
+    any(toString(events.campaign)) AS told_campaign,
+    any(trim(TRAILING '.' FROM lowerUTF8(toString(events.recipient_domain)))) AS told_domain,
+    '' AS told_host,
+    toUnixTimestamp64Milli(any(sent_at)) AS token_ms,
+    toUInt8(1) AS tracked,
+    toString(argMax(events.actor, revision)) AS actor,
+    toString(argMax(events.source, revision)) AS source,
+    toString(argMax(events.client, revision)) AS client,
+    '' AS class,
+    '' AS reason,
+    min(retention_until) AS retained_until
+FROM events
+WHERE account = {account:UInt32}
+    AND retention_until > now('UTC')
+    AND (toDate(received_at), message_id) IN {days:Array(Tuple(Date, String))}
+GROUP BY account, toDate(received_at), message_id, event_id
+UNION ALL
+SELECT
+    message_id,
+    toUnixTimestamp64Milli(argMax(deliveries.at, received_at)) AS at_ms,
+    place_of(at_ms, event_id) AS place,
+    multiIf(
+        type = 'sent', concat('0', place),
+        type IN ('delivered', 'deferred', 'bounced', 'complained'), concat('1', place),
+        '') AS sent_place,
+    toUInt8(1) AS is_delivery,
+    toString(argMax(deliveries.type, received_at)) AS type,
+    toString(argMax(deliveries.campaign, received_at)) AS told_campaign,
+    toString(argMax(deliveries.recipient_domain, received_at)) AS told_domain,
+    toString(argMax(deliveries.mx_host, received_at)) AS told_host,
+    toInt64(0) AS token_ms,
+    toUInt8(argMax(deliveries.tracked, received_at)) AS tracked,
+    '' AS actor,
+    '' AS source,
+    '' AS client,
+    toString(argMax(deliveries.bounce_class, received_at)) AS class,
+    toString(argMax(deliveries.bounce_reason, received_at)) AS reason,
+    min(retention_until) AS retained_until
+FROM deliveries
+WHERE account = {account:UInt32}
+    AND retention_until > now('UTC')
+    AND message_id IN {messages:Array(String)}
+GROUP BY account, message_id, event_id;
+
+-- One row a wanted message, with all its facts, as in 0015.
+CREATE OR REPLACE VIEW report_message_facts AS
 SELECT
     message_id,
     sent_ms,
@@ -81,65 +139,11 @@ FROM
             argMinIf(told_domain, place, NOT is_delivery AND told_domain != '') AS domain_minted,
             argMinIf(told_host, place, told_host != '') AS mx_host
         FROM
-        (
-            SELECT
-                message_id,
-                toUnixTimestamp64Milli(any(received_at)) AS at_ms,
-                place_of(at_ms, toString(event_id)) AS place,
-                '' AS sent_place,
-                toUInt8(0) AS is_delivery,
-                -- A POST that the sender has reversed unsubscribes nobody.
-                multiIf(
-                    any(kind) != 'unsubscribe', toString(any(kind)),
-                    any(toString(events.method)) != 'POST', 'visit',
-                    event_id IN (SELECT event_id FROM reversed_unsubscribes(account = {account:UInt32})), 'visit',
-                    'unsubscribe') AS type,
-                any(toString(events.campaign)) AS told_campaign,
-                any(trim(TRAILING '.' FROM lowerUTF8(toString(events.recipient_domain)))) AS told_domain,
-                '' AS told_host,
-                toUnixTimestamp64Milli(any(sent_at)) AS token_ms,
-                toUInt8(1) AS tracked,
-                toString(argMax(events.actor, revision)) AS actor,
-                toString(argMax(events.source, revision)) AS source,
-                toString(argMax(events.client, revision)) AS client,
-                '' AS class,
-                '' AS reason,
-                min(retention_until) AS retained_until
-            FROM events
-            WHERE account = {account:UInt32}
-                AND retention_until > now('UTC')
-                AND (toDate(received_at), message_id) IN (
-                    SELECT day, message_id FROM rollup_wanted_days(account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32}))
-            GROUP BY account, toDate(received_at), message_id, event_id
-            UNION ALL
-            SELECT
-                message_id,
-                toUnixTimestamp64Milli(argMax(deliveries.at, received_at)) AS at_ms,
-                place_of(at_ms, event_id) AS place,
-                multiIf(
-                    type = 'sent', concat('0', place),
-                    type IN ('delivered', 'deferred', 'bounced', 'complained'), concat('1', place),
-                    '') AS sent_place,
-                toUInt8(1) AS is_delivery,
-                toString(argMax(deliveries.type, received_at)) AS type,
-                toString(argMax(deliveries.campaign, received_at)) AS told_campaign,
-                toString(argMax(deliveries.recipient_domain, received_at)) AS told_domain,
-                toString(argMax(deliveries.mx_host, received_at)) AS told_host,
-                toInt64(0) AS token_ms,
-                toUInt8(argMax(deliveries.tracked, received_at)) AS tracked,
-                '' AS actor,
-                '' AS source,
-                '' AS client,
-                toString(argMax(deliveries.bounce_class, received_at)) AS class,
-                toString(argMax(deliveries.bounce_reason, received_at)) AS reason,
-                min(retention_until) AS retained_until
-            FROM deliveries
-            WHERE account = {account:UInt32}
-                AND retention_until > now('UTC')
-                AND message_id IN (
-                    SELECT message_id FROM rollup_wanted(account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32}))
-            GROUP BY account, message_id, event_id
-        )
+        {{report_told
+            days = (SELECT day, message_id FROM rollup_wanted_days(
+                account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32})),
+            messages = (SELECT message_id FROM rollup_wanted(
+                account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32}))}}
         GROUP BY message_id
     )
 );
@@ -167,9 +171,6 @@ WITH
     -- A window holds the days between these.
     intDiv({from_ms:Int64} - 1, 86400000) AS from_day,
     intDiv({to_ms:Int64}, 86400000) AS to_day,
-    -- Where a fact stands among its message's: by time, then by its id, as text that sorts so. To compare text is cheap, to compare
-    -- tuples is not.
-    (at_ms, fact_id) -> concat(reinterpretAsFixedString(byteSwap(toUInt64(at_ms + 4611686018427387904))), fact_id) AS place_of,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'mx') AS by_host,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'domain') AS by_domain,
     -- The receiving host's longest ending that is known, else the recipient's domain.
@@ -658,75 +659,24 @@ FROM
                             arrayMap(most -> if(length(labels) < most, '', arrayStringConcat(arraySlice(labels, -most), '.')), [5, 4, 3, 2]) AS endings,
                             if(needs_provider, provider_of(recipient_domain, endings[1], endings[2], endings[3], endings[4]), '') AS provider
                         FROM
-                        (
-                            SELECT
-                                message_id,
-                                toUnixTimestamp64Milli(any(received_at)) AS at_ms,
-                                place_of(at_ms, toString(event_id)) AS place,
-                                '' AS sent_place,
-                                toUInt8(0) AS is_delivery,
-                                multiIf(
-                                    any(kind) != 'unsubscribe', toString(any(kind)),
-                                    any(toString(events.method)) != 'POST', 'visit',
-                                    event_id IN (SELECT event_id FROM reversed_unsubscribes(account = {account:UInt32})), 'visit',
-                                    'unsubscribe') AS type,
-                                any(toString(events.campaign)) AS told_campaign,
-                                any(trim(TRAILING '.' FROM lowerUTF8(toString(events.recipient_domain)))) AS told_domain,
-                                '' AS told_host,
-                                toUnixTimestamp64Milli(any(sent_at)) AS token_ms,
-                                toUInt8(1) AS tracked,
-                                toString(argMax(events.actor, revision)) AS actor,
-                                toString(argMax(events.source, revision)) AS source,
-                                toString(argMax(events.client, revision)) AS client,
-                                '' AS class,
-                                '' AS reason
-                            FROM events
-                            WHERE account = {account:UInt32}
-                                AND retention_until > now('UTC')
-                                AND (toDate(received_at), message_id) IN (
-                                    SELECT day, message_id FROM rollup_touched WHERE account = {account:UInt32}
-                                    UNION ALL
-                                    SELECT day, message_id FROM rollup_wide WHERE account = {account:UInt32}
-                                    UNION ALL
-                                    SELECT arrayJoin(arrayDistinct(arrayMap(at -> toDate(fromUnixTimestamp64Milli(at, 'UTC')), times))) AS fact_day, message_id
-                                    FROM rollup_messages
-                                    WHERE account = {account:UInt32} AND (day, message_id) IN (
-                                        SELECT day, message_id FROM rollup_days
-                                        WHERE account = {account:UInt32} AND message_id IN (
-                                            SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-                                            UNION ALL
-                                            SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})))
-                            GROUP BY account, toDate(received_at), message_id, event_id
-                            UNION ALL
-                            SELECT
-                                message_id,
-                                toUnixTimestamp64Milli(argMax(deliveries.at, received_at)) AS at_ms,
-                                place_of(at_ms, event_id) AS place,
-                                multiIf(
-                                    type = 'sent', concat('0', place),
-                                    type IN ('delivered', 'deferred', 'bounced', 'complained'), concat('1', place),
-                                    '') AS sent_place,
-                                toUInt8(1) AS is_delivery,
-                                toString(argMax(deliveries.type, received_at)) AS type,
-                                toString(argMax(deliveries.campaign, received_at)) AS told_campaign,
-                                toString(argMax(deliveries.recipient_domain, received_at)) AS told_domain,
-                                toString(argMax(deliveries.mx_host, received_at)) AS told_host,
-                                toInt64(0) AS token_ms,
-                                toUInt8(argMax(deliveries.tracked, received_at)) AS tracked,
-                                '' AS actor,
-                                '' AS source,
-                                '' AS client,
-                                toString(argMax(deliveries.bounce_class, received_at)) AS class,
-                                toString(argMax(deliveries.bounce_reason, received_at)) AS reason
-                            FROM deliveries
-                            WHERE account = {account:UInt32}
-                                AND retention_until > now('UTC')
-                                AND message_id IN (
-                                    SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-                                    UNION ALL
-                                    SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})
-                            GROUP BY account, message_id, event_id
-                        )
+                        {{report_told
+                            days = (
+                                SELECT day, message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                UNION ALL
+                                SELECT day, message_id FROM rollup_wide WHERE account = {account:UInt32}
+                                UNION ALL
+                                SELECT arrayJoin(arrayDistinct(arrayMap(at -> toDate(fromUnixTimestamp64Milli(at, 'UTC')), times))) AS fact_day, message_id
+                                FROM rollup_messages
+                                WHERE account = {account:UInt32} AND (day, message_id) IN (
+                                    SELECT day, message_id FROM rollup_days
+                                    WHERE account = {account:UInt32} AND message_id IN (
+                                        SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                        UNION ALL
+                                        SELECT message_id FROM rollup_wide WHERE account = {account:UInt32}))),
+                            messages = (
+                                SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+                                UNION ALL
+                                SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})}}
                         GROUP BY message_id
                     )
                     ARRAY JOIN facts AS fact

@@ -11,11 +11,9 @@ use engagement::AccountNumber;
 use engagement::sources::Class;
 use std::sync::LazyLock;
 
-/// The figures of one bucket: all messages of the window, or each group of them.
-static TOTALS: LazyLock<String> =
-    LazyLock::new(|| store::migrate::view("report_totals", &[("edges", "[{from_ms:Int64}]")]));
-/// The figures of each bucket of the window.
-static SERIES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_totals", &[("by", "''")]));
+static FIGURES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_figures"));
+static SERIES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_series"));
+static HIT_FIGURES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_hit_figures"));
 
 /// The figures of all messages of the window.
 pub(crate) async fn summary(
@@ -24,7 +22,7 @@ pub(crate) async fn summary(
     window: &Window,
     suppress: &[Class],
 ) -> Result<Figures, Problem> {
-    let query = client.query(&format!("SELECT ?fields FROM ({})", *TOTALS)).param("by", "");
+    let query = client.query(&format!("SELECT ?fields FROM ({})", *FIGURES)).param("by", "");
     let row = bound(query, account, window, suppress).fetch_optional::<MessageRow>().await?;
     Ok(row.map(Figures::from).unwrap_or_default())
 }
@@ -41,7 +39,7 @@ pub(crate) async fn message_groups(
     let query = client.query(&format!(
         "SELECT ?fields FROM ({})
          ORDER BY sent DESC, opens_unique DESC, group_key LIMIT {{most: UInt64}}",
-        *TOTALS
+        *FIGURES
     ));
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
@@ -55,10 +53,7 @@ pub(crate) async fn series(
     suppress: &[Class],
     buckets: &[Bucket],
 ) -> Result<Vec<MessageRow>, Problem> {
-    let query = client.query(&format!(
-        "SELECT ?fields FROM (SELECT toString(bucket) AS group_key, * EXCEPT (bucket, group_key) FROM ({}))",
-        *SERIES
-    ));
+    let query = client.query(&format!("SELECT ?fields FROM ({})", *SERIES));
     let edges: Vec<i64> = buckets.iter().map(|bucket| bucket.from.millis()).collect();
     Ok(bound(query, account, window, suppress).param("edges", edges).fetch_all().await?)
 }
@@ -78,7 +73,7 @@ pub(crate) async fn hit_groups(
             campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
             mailbox_provider = {mailbox_provider: String}, suppress = {suppress: Array(String)})"
             .to_owned(),
-        _ => format!("({})", *TOTALS),
+        _ => format!("({})", *HIT_FIGURES),
     };
     let query = client.query(&format!(
         "SELECT ?fields FROM {source}

@@ -16,6 +16,7 @@ use crate::keys::hex;
 use crate::lock::{Lock, LockError};
 use aws_lc_rs::digest;
 use clickhouse::{Client, Row};
+use include::IncludeError;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -281,25 +282,26 @@ pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, Str
     Ok(all)
 }
 
-/// The query of a parameterised view as the last file defines it, with some of its parameters settled: `by` for `{by:String}`.
+/// The query of a view as the last file defines it, with its parameters as they stand there.
 ///
 /// To ask it takes three quarters of what it takes to ask the view itself, which ClickHouse analyses once more for its columns.
 ///
 /// # Panics
-/// For a view or a parameter that there is not: which there are is known to who writes the program.
+/// For a view that there is not: which there are is known to who writes the program.
 #[must_use]
-pub fn view(name: &str, settled: &[(&str, &str)]) -> String {
-    let text = FILES.last().and_then(|(last, _)| view_in(name, last));
-    let text = text.unwrap_or_else(|| panic!("no file defines the view {name}"));
-    include::settled(name, text, settled).unwrap_or_else(|error| panic!("{error}"))
+pub fn view(name: &str) -> String {
+    view_in(name, FILES.last().map_or("", |(last, _)| last)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The query of a view as the files up to this one define it.
-fn view_in(name: &str, file: &str) -> Option<&'static str> {
+/// The query of a view as the files up to this one define it, filled in.
+fn view_in(name: &str, file: &str) -> Result<String, IncludeError> {
     let before = FILES.iter().filter(|(known, _)| *known <= file);
     let statements = before.flat_map(|(_, text)| split::statements(text).unwrap_or_default());
-    let queries = statements.filter_map(include::view);
-    queries.rev().find(|(known, _)| *known == name).map(|(_, query)| query)
+    let mut queries = statements.filter_map(include::view).rev();
+    let unknown = || IncludeError::Unknown(name.to_owned());
+    let (_, query) = queries.find(|(known, _)| *known == name).ok_or_else(unknown)?;
+    // In its own text it is unknown.
+    include::filled(query, |inner| if inner == name { Err(unknown()) } else { view_in(inner, file) })
 }
 
 fn written(cluster: &Cluster, file: &str, statement: &str) -> Result<String, MigrateError> {
@@ -372,7 +374,7 @@ mod tests {
         let files = files().unwrap();
         assert_eq!(files[0].name, "0001_tables.sql");
         for file in files {
-            assert!(!split::statements(file.text).unwrap().is_empty(), "{} has no statement", file.name);
+            assert!(!file.statements().unwrap().is_empty(), "{} has no statement", file.name);
         }
     }
 

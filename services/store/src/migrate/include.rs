@@ -13,7 +13,7 @@ pub(super) enum IncludeError {
     /// Opened and never closed.
     #[error("`{{{{` is never closed")]
     Open,
-    /// No view of that name stands before it.
+    /// No other view has that name.
     #[error("there is no view `{0}` to take the text of")]
     Unknown(String),
     /// A parameter that is settled and that the view does not have, or not written as `name = value`.
@@ -37,7 +37,7 @@ pub(super) fn view(statement: &str) -> Option<(&str, &str)> {
 }
 
 /// The text of a view with some parameters settled: each `{name:Type}` of it is the value that goes with the name.
-pub(super) fn settled(view: &str, text: &str, values: &[(&str, &str)]) -> Result<String, IncludeError> {
+fn settled(view: &str, text: &str, values: &[(&str, &str)]) -> Result<String, IncludeError> {
     let mut text = text.to_owned();
     for (name, value) in values {
         let asked = format!("{{{name}:");
@@ -54,9 +54,9 @@ pub(super) fn settled(view: &str, text: &str, values: &[(&str, &str)]) -> Result
 }
 
 /// The statement with every `{{view name = value, …}}` filled in.
-pub(super) fn filled<'a>(
+pub(super) fn filled(
     statement: &str,
-    view_text: impl Fn(&str) -> Option<&'a str>,
+    view_text: impl Fn(&str) -> Result<String, IncludeError>,
 ) -> Result<String, IncludeError> {
     let all = tokens(statement);
     let mut written = String::with_capacity(statement.len());
@@ -68,9 +68,10 @@ pub(super) fn filled<'a>(
         }
         let close = closing(&all, at, statement).ok_or(IncludeError::Open)?;
         let name = all[at + 2].text(statement);
-        let text = view_text(name).ok_or_else(|| IncludeError::Unknown(name.to_owned()))?;
+        let text = view_text(name)?;
         let values = values(&all[at + 3..close], statement, name)?;
-        let _ = write!(written, "{}(\n{}\n)", &statement[from..all[at].start], settled(name, text, &values)?);
+        let _ =
+            write!(written, "{}(\n{}\n)", &statement[from..all[at].start], settled(name, &text, &values)?);
         from = all[close + 1].end;
         at = close + 2;
     }
@@ -136,7 +137,8 @@ mod tests {
     const TEXT: &str = "SELECT {by:String} AS b, {edges:Array(Int64)}[1], {by:String} != ''";
 
     fn filled(statement: &str) -> Result<String, IncludeError> {
-        super::filled(statement, |name| (name == "v").then_some(TEXT))
+        let unknown = |name: &str| IncludeError::Unknown(name.to_owned());
+        super::filled(statement, |name| (name == "v").then(|| TEXT.to_owned()).ok_or_else(|| unknown(name)))
     }
 
     #[test]

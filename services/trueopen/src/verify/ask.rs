@@ -92,6 +92,7 @@ fn shape(report: Report) -> Shape {
     const SUPPRESS_BY: &str = "suppress = {suppress: Array(String)}, by = {by: String}";
     const BY: &str = "by = {by: String}";
     match report {
+        // Views as the dashboards ask them; the API asks their text.
         Report::Summary => of_messages("report_figures", "suppress = {suppress: Array(String)}, by = ''"),
         Report::Breakdown(By::Source | By::Client) => of_hits("report_hit_figures", SUPPRESS_BY),
         Report::Breakdown(By::Country) => of_hits("report_country_figures", SUPPRESS),
