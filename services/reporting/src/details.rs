@@ -10,29 +10,14 @@ use engagement::AccountNumber;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A kind of row, and the statement that asks for it.
+/// A kind of row, and what asks for it.
 pub(crate) trait Detail: RowOwned + RowRead + Serialize + Send + Sync + Paired {
-    /// The statement, with the window's and the report's own parameters and `most` to be bound.
-    const STATEMENT: &'static str;
-}
-
-/// A statement over a view of the window and filters; `$more` are the view's further parameters.
-macro_rules! statement {
-    ($columns:literal, $view:literal, $more:literal, $order:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM ",
-            $view,
-            "(account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-              campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-              mailbox_provider = {mailbox_provider: String}",
-            $more,
-            ") ORDER BY ",
-            $order,
-            " LIMIT {most: UInt64}"
-        )
-    };
+    /// The view that knows them; its text stands in place of its name, see [`crate::query`].
+    const VIEW: &'static str;
+    /// Its columns, where they are not the row's fields.
+    const COLUMNS: &'static str = "?fields";
+    /// In which order.
+    const ORDER: &'static str;
 }
 
 /// The columns that make a row's group.
@@ -61,7 +46,13 @@ pub(crate) async fn rows<T: Detail>(
     more: &[(&str, &str)],
     most: u32,
 ) -> Result<Vec<T>, Problem> {
-    let query = bound(client.query(T::STATEMENT), account, window, &[]);
+    let statement = format!(
+        "SELECT {} FROM ({}) ORDER BY {} LIMIT {{most: UInt64}}",
+        T::COLUMNS,
+        store::migrate::view(T::VIEW),
+        T::ORDER
+    );
+    let query = bound(client.query(&statement), account, window, &[]);
     let query = more.iter().fold(query, |query, (name, value)| query.param(name, value));
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }
@@ -96,12 +87,8 @@ pub(crate) struct MachineRow {
 }
 
 impl Detail for MachineRow {
-    const STATEMENT: &'static str = statement!(
-        "?fields",
-        "report_machine_groups",
-        ", by = {by: String}",
-        "hits DESC, source, recipient_domain"
-    );
+    const VIEW: &'static str = "report_machine_groups";
+    const ORDER: &'static str = "hits DESC, source, recipient_domain";
 }
 
 /// Hits of every kind in a span of time after delivery.
@@ -125,12 +112,9 @@ pub(crate) struct AfterDeliveryRow {
 }
 
 impl Detail for AfterDeliveryRow {
-    const STATEMENT: &'static str = statement!(
-        "toUInt32(from_seconds) AS from_seconds, scanners, apple, google, other, of_unknown AS unknown, human",
-        "report_after_delivery",
-        "",
-        "from_seconds"
-    );
+    const VIEW: &'static str = "report_after_delivery";
+    const COLUMNS: &'static str = "toUInt32(from_seconds) AS from_seconds, scanners, apple, google, other, of_unknown AS unknown, human";
+    const ORDER: &'static str = "from_seconds";
 }
 
 /// Hits whose verdict was revised, by what was said first and what is said now.
@@ -149,12 +133,9 @@ pub(crate) struct CorrectionRow {
 }
 
 impl Detail for CorrectionRow {
-    const STATEMENT: &'static str = statement!(
-        "?fields",
-        "report_corrections",
-        "",
-        "first_actor != actor DESC, hits DESC, first_actor, first_source, actor, source"
-    );
+    const VIEW: &'static str = "report_corrections";
+    const ORDER: &'static str =
+        "first_actor != actor DESC, hits DESC, first_actor, first_source, actor, source";
 }
 
 /// Opens and clicks in one hour of the week.
@@ -173,12 +154,9 @@ pub(crate) struct HourRow {
 }
 
 impl Detail for HourRow {
-    const STATEMENT: &'static str = statement!(
-        "weekday, hour, human, automated, of_unknown AS unknown",
-        "report_hours",
-        ", zone = {zone: String}",
-        "weekday, hour"
-    );
+    const VIEW: &'static str = "report_hours";
+    const COLUMNS: &'static str = "weekday, hour, human, automated, of_unknown AS unknown";
+    const ORDER: &'static str = "weekday, hour";
 }
 
 /// Messages that were refused for good, by each one's last refusal.
@@ -199,12 +177,8 @@ pub(crate) struct RefusalRow {
 }
 
 impl Detail for RefusalRow {
-    const STATEMENT: &'static str = statement!(
-        "?fields",
-        "report_refusals",
-        "",
-        "messages DESC, bounce_class, bounce_reason, enhanced_code, smtp_code"
-    );
+    const VIEW: &'static str = "report_refusals";
+    const ORDER: &'static str = "messages DESC, bounce_class, bounce_reason, enhanced_code, smtp_code";
 }
 
 /// Messages by how long they took from sent to delivered.
@@ -218,10 +192,7 @@ pub(crate) struct DeliveryTimeRow {
 }
 
 impl Detail for DeliveryTimeRow {
-    const STATEMENT: &'static str = statement!(
-        "toUInt32(from_seconds) AS from_seconds, messages",
-        "report_delivery_spans",
-        "",
-        "from_seconds"
-    );
+    const VIEW: &'static str = "report_delivery_spans";
+    const COLUMNS: &'static str = "toUInt32(from_seconds) AS from_seconds, messages";
+    const ORDER: &'static str = "from_seconds";
 }

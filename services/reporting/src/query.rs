@@ -1,5 +1,5 @@
-//! The questions that reports ask ClickHouse: a view's name and bound parameters, nothing else. What is asked most takes the
-//! view's own text in place of its name, since ClickHouse then plans it once and not twice.
+//! The questions that reports ask ClickHouse: a view and bound parameters, nothing else. The view's own text stands in place of its
+//! name, since ClickHouse then plans it once and not twice.
 
 use crate::figures::{Figures, HitRow, LatencyRow, LinkRow, MessageRow, VisitRow};
 use crate::problem::Problem;
@@ -9,11 +9,7 @@ use clickhouse::Client;
 use clickhouse::query::Query;
 use engagement::AccountNumber;
 use engagement::sources::Class;
-use std::sync::LazyLock;
-
-static FIGURES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_figures"));
-static SERIES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_series"));
-static HIT_FIGURES: LazyLock<String> = LazyLock::new(|| store::migrate::view("report_hit_figures"));
+use store::migrate::view;
 
 /// The figures of all messages of the window.
 pub(crate) async fn summary(
@@ -22,7 +18,7 @@ pub(crate) async fn summary(
     window: &Window,
     suppress: &[Class],
 ) -> Result<Figures, Problem> {
-    let query = client.query(&format!("SELECT ?fields FROM ({})", *FIGURES)).param("by", "");
+    let query = client.query(&format!("SELECT ?fields FROM ({})", view("report_figures"))).param("by", "");
     let row = bound(query, account, window, suppress).fetch_optional::<MessageRow>().await?;
     Ok(row.map(Figures::from).unwrap_or_default())
 }
@@ -39,7 +35,7 @@ pub(crate) async fn message_groups(
     let query = client.query(&format!(
         "SELECT ?fields FROM ({})
          ORDER BY sent DESC, opens_unique DESC, group_key LIMIT {{most: UInt64}}",
-        *FIGURES
+        view("report_figures")
     ));
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
@@ -53,7 +49,7 @@ pub(crate) async fn series(
     suppress: &[Class],
     buckets: &[Bucket],
 ) -> Result<Vec<MessageRow>, Problem> {
-    let query = client.query(&format!("SELECT ?fields FROM ({})", *SERIES));
+    let query = client.query(&format!("SELECT ?fields FROM ({})", view("report_series")));
     let edges: Vec<i64> = buckets.iter().map(|bucket| bucket.from.millis()).collect();
     Ok(bound(query, account, window, suppress).param("edges", edges).fetch_all().await?)
 }
@@ -67,19 +63,13 @@ pub(crate) async fn hit_groups(
     by: By,
     most: u32,
 ) -> Result<Vec<HitRow>, Problem> {
-    let source = match by {
-        By::Country => "report_country_figures(
-            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-            mailbox_provider = {mailbox_provider: String}, suppress = {suppress: Array(String)})"
-            .to_owned(),
-        _ => format!("({})", *HIT_FIGURES),
-    };
+    let figures = if by == By::Country { "report_country_figures" } else { "report_hit_figures" };
     let query = client.query(&format!(
-        "SELECT ?fields FROM {source}
+        "SELECT ?fields FROM ({})
          ORDER BY opens_human_total + opens_automated_total + opens_unknown_total
              + clicks_human_total + clicks_automated_total + clicks_unknown_total DESC, group_key
-         LIMIT {{most: UInt64}}"
+         LIMIT {{most: UInt64}}",
+        view(figures)
     ));
     let query = bound(query, account, window, suppress).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
@@ -93,14 +83,10 @@ pub(crate) async fn links(
     suppress: &[Class],
     most: u32,
 ) -> Result<Vec<LinkRow>, Problem> {
-    let query = client.query(
-        "SELECT ?fields FROM report_link_figures(
-            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-            mailbox_provider = {mailbox_provider: String},
-            suppress = {suppress: Array(String)})
-         ORDER BY link_index, link_label LIMIT {most: UInt64}",
-    );
+    let query = client.query(&format!(
+        "SELECT ?fields FROM ({}) ORDER BY link_index, link_label LIMIT {{most: UInt64}}",
+        view("report_link_figures")
+    ));
     Ok(bound(query, account, window, suppress).param("most", u64::from(most) + 1).fetch_all().await?)
 }
 
@@ -112,13 +98,11 @@ pub(crate) async fn latency(
     by: LatencyBy,
     most: u32,
 ) -> Result<Vec<LatencyRow>, Problem> {
-    let query = client.query(
-        "SELECT group_key AS key, messages, p50, p90, p99, slowest FROM report_latency(
-            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-            mailbox_provider = {mailbox_provider: String}, by = {by: String})
-         ORDER BY messages DESC, key LIMIT {most: UInt64}",
-    );
+    let query = client.query(&format!(
+        "SELECT group_key AS key, messages, p50, p90, p99, slowest FROM ({})
+         ORDER BY messages DESC, key LIMIT {{most: UInt64}}",
+        view("report_latency")
+    ));
     let query = bound(query, account, window, &[]).param("by", by.as_str());
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }
@@ -131,13 +115,10 @@ pub(crate) async fn visits(
     zone: &str,
     most: u32,
 ) -> Result<Vec<VisitRow>, Problem> {
-    let query = client.query(
-        "SELECT ?fields FROM report_visits(
-            account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = {cohort: String},
-            campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-            mailbox_provider = {mailbox_provider: String}, suppress = {suppress: Array(String)}, tz = {tz: String})
-         ORDER BY visits DESC, label, index LIMIT {most: UInt64}",
-    );
+    let query = client.query(&format!(
+        "SELECT ?fields FROM ({}) ORDER BY visits DESC, label, index LIMIT {{most: UInt64}}",
+        view("report_visits")
+    ));
     let query = bound(query, account, window, &[]).param("tz", zone);
     Ok(query.param("most", u64::from(most) + 1).fetch_all().await?)
 }

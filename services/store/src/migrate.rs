@@ -18,6 +18,8 @@ use aws_lc_rs::digest;
 use clickhouse::{Client, Row};
 use include::IncludeError;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The files, by name: `NNNN_what.sql`.
@@ -289,17 +291,30 @@ pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, Str
 /// # Panics
 /// For a view that there is not: which there are is known to who writes the program.
 #[must_use]
-pub fn view(name: &str) -> String {
-    view_in(name, FILES.last().map_or("", |(last, _)| last)).unwrap_or_else(|error| panic!("{error}"))
+pub fn view(name: &str) -> &'static str {
+    static TEXTS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
+        let last = FILES.last().map_or("", |(last, _)| last);
+        let text = |name| Some((name, view_in(name, last).ok()?));
+        VIEWS.iter().filter_map(|(_, name, _)| text(*name)).collect()
+    });
+    TEXTS.get(name).unwrap_or_else(|| panic!("there is no view `{name}`"))
 }
+
+/// Every definition of a view: its file, its name and its query, in order.
+static VIEWS: LazyLock<Vec<(&str, &str, &str)>> = LazyLock::new(|| {
+    let statements = FILES.iter().flat_map(|(file, text)| {
+        split::statements(text).unwrap_or_default().into_iter().map(|text| (*file, text))
+    });
+    statements
+        .filter_map(|(file, text)| include::view(text).map(|(name, query)| (file, name, query)))
+        .collect()
+});
 
 /// The query of a view as the files up to this one define it, filled in.
 fn view_in(name: &str, file: &str) -> Result<String, IncludeError> {
-    let before = FILES.iter().filter(|(known, _)| *known <= file);
-    let statements = before.flat_map(|(_, text)| split::statements(text).unwrap_or_default());
-    let mut queries = statements.filter_map(include::view).rev();
     let unknown = || IncludeError::Unknown(name.to_owned());
-    let (_, query) = queries.find(|(known, _)| *known == name).ok_or_else(unknown)?;
+    let mut before = VIEWS.iter().rev().filter(|(defined, ..)| *defined <= file);
+    let (.., query) = before.find(|(_, known, _)| *known == name).ok_or_else(unknown)?;
     // In its own text it is unknown.
     include::filled(query, |inner| if inner == name { Err(unknown()) } else { view_in(inner, file) })
 }

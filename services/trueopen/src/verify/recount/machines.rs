@@ -98,9 +98,10 @@ impl Recount for Machines {
     }
 }
 
-/// Milliseconds from the acceptance to a hit; from sending where none is known. One before it is of a clock that differs.
+/// Milliseconds from the acceptance to a hit; from when the message was sent where none is known. One before it is of a clock that
+/// differs.
 fn after(scoped: &Scoped<'_>, hit: &Hit) -> i64 {
-    let since = scoped.message.accepted.or(scoped.message.told_sent).unwrap_or(hit.sent_at);
+    let since = scoped.message.accepted.or(scoped.message.sent_at).unwrap_or(hit.at);
     (hit.at - since).max(0)
 }
 
