@@ -4,13 +4,14 @@
 -- a roll-up does not know (links, countries, first verdicts, codes) is read of the hits or refusals in question alone.
 --
 -- Each of these views has its parts' text in place of their names (0022), so it is planned once for its columns and once for its rows.
+-- What is CREATE TEMPORARY here is such a part, and no view of the database.
 
 -- All facts of these messages, one row each: what a roll-up's row says, worked out from the events.
 --
 -- A message's campaign and domain are what its delivery events say first, else what its tokens say. Delivery events come first because
 -- every message has them and only engaged ones have hits: the other way round, a sender whose two names differ would see open rates
 -- above one beside rates of zero.
-CREATE OR REPLACE VIEW report_gathered AS
+CREATE TEMPORARY VIEW report_gathered AS
 SELECT
     message_id,
     sent_ms,
@@ -93,7 +94,7 @@ FROM {{report_gathered
 
 -- What stored rows are not simply one row a message: rows that wait to be merged away, and rows of messages that are counted from the events.
 -- `content` tells rows of one message apart, not messages: an equal row of another one may be among them.
-CREATE OR REPLACE VIEW report_unsettled AS
+CREATE TEMPORARY VIEW report_unsettled AS
 SELECT content
 FROM rollup_messages
 WHERE account = {account:UInt32} AND copies < 0
@@ -108,7 +109,7 @@ WHERE account = {account:UInt32} AND (day, message_id) IN (
         SELECT message_id FROM rollup_wide WHERE account = {account:UInt32}));
 
 -- Stored rows of which something may be in scope, whatever they add up to; `with` is what must hold of a pattern.
-CREATE OR REPLACE VIEW report_rollups AS
+CREATE TEMPORARY VIEW report_rollups AS
 SELECT day, message_id, content, copies, sent_ms, first_second, last_second, campaign, recipient_domain, receiver_hash, pattern, times
 FROM rollup_messages
 WHERE account = {account:UInt32}
@@ -122,7 +123,7 @@ WHERE account = {account:UInt32}
 
 -- The messages of a report that their roll-ups answer for, one row each. A mailbox provider is known where `by` or the filter asks for it,
 -- else ''.
-CREATE OR REPLACE VIEW report_stored AS
+CREATE TEMPORARY VIEW report_stored AS
 WITH
     {by:String} = 'mailbox_provider' OR {mailbox_provider:String} != '' AS needs_provider,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'mx') AS by_host,
@@ -165,7 +166,7 @@ WHERE if({mailbox_provider:String} = '', true, provider = {mailbox_provider:Stri
 
 -- The messages of a report that are counted from the events, those that wait and those with more facts than a roll-up has, with
 -- all their facts, those out of scope too.
-CREATE OR REPLACE VIEW report_own AS
+CREATE TEMPORARY VIEW report_own AS
 WITH
     {by:String} = 'mailbox_provider' OR {mailbox_provider:String} != '' AS needs_provider,
     (SELECT (groupArray(name), groupArray(provider)) FROM report_providers WHERE kind = 'mx') AS by_host,
@@ -205,7 +206,7 @@ WHERE if({campaign:String} = '', true, campaign = {campaign:String})
     AND if({cohort:String} = 'sent', sent_ms >= {from_ms:Int64} AND sent_ms < {to_ms:Int64}, true);
 
 -- The messages that a report is about; with `with` of stored patterns, those that have what it asks for.
-CREATE OR REPLACE VIEW report_chosen AS
+CREATE TEMPORARY VIEW report_chosen AS
 SELECT message_id
 FROM {{report_stored by = ''}}
 WHERE if({cohort:String} = 'sent', true,
@@ -225,7 +226,7 @@ FROM {{report_chosen with = true}};
 -- a pattern's type: 'unsubscribe' for a POST that stands, 'visit' for what else came to that link.
 --
 -- A pattern's facts are looked up hit by hit: to copy a pattern's arrays to each of its messages takes ten times as long.
-CREATE OR REPLACE VIEW report_hit_rows AS
+CREATE TEMPORARY VIEW report_hit_rows AS
 WITH (SELECT (groupArray(toString(id)), groupArray(if(class = '', 'other', toString(class)))) FROM report_sources) AS listed
 SELECT
     message_id,
@@ -346,7 +347,7 @@ FROM {{report_machine_groups by = 'both'}};
 -- How long each message took from sent to delivered: from the first time that it is said to be sent to the first in scope that it is
 -- said to be accepted. A message of which either is not told, or that was accepted before it was sent, is not here: nothing is
 -- guessed.
-CREATE OR REPLACE VIEW report_delivery_times AS
+CREATE TEMPORARY VIEW report_delivery_times AS
 WITH
     toInt64(9223372036854775807) AS never,
     -- The first of the times at these places.
@@ -506,7 +507,7 @@ GROUP BY first_actor, first_source, actor, source;
 -- One row a hit in scope of these kinds with what roll-ups do not know of it, under its highest revision. Few hits have another than their
 -- first: the others need no grouping, since FINAL takes away what is stored twice. A link is the same in all revisions. Without a
 -- filter, by event, every hit in the window is of a message that the report is about.
-CREATE OR REPLACE VIEW report_hit_details AS
+CREATE TEMPORARY VIEW report_hit_details AS
 WITH (SELECT (groupArray(toString(id)), groupArray(if(class = '', 'other', toString(class)))) FROM report_sources) AS listed
 SELECT
     message_id,

@@ -9,6 +9,7 @@ mod providers;
 mod shape;
 mod sources;
 mod split;
+mod superseded;
 
 use crate::cluster::Cluster;
 use crate::error::{DatabaseError, UNKNOWN_DATABASE, UNKNOWN_TABLE, call, within};
@@ -131,12 +132,15 @@ struct Migration {
 }
 
 impl Migration {
-    /// Its statements as they are run on one server: views that stand in place of their names are filled in.
-    fn statements(&self) -> Result<Vec<String>, MigrateError> {
+    /// Its statements as they are run on one server, each with its number: views that stand in place of their names are filled in,
+    /// and what is there for that alone is left out.
+    fn statements(&self) -> Result<Vec<(usize, String)>, MigrateError> {
         let broken = |what: String| MigrateError::File { file: self.name.to_owned(), what };
         let statements = split::statements(self.text).map_err(|error| broken(error.to_string()))?;
-        let filled = |statement| include::filled(statement, |name| view_in(name, self.name));
-        statements.into_iter().map(|text| filled(text).map_err(|error| broken(error.to_string()))).collect()
+        let filled = |text| include::filled(text, |name| view_in(name, self.name));
+        let run = (1..).zip(statements).filter(|(_, text)| !include::is_part(text));
+        run.map(|(number, text)| Ok((number, filled(text).map_err(|error| broken(error.to_string()))?)))
+            .collect()
     }
 }
 
@@ -224,16 +228,26 @@ async fn apply_pending(
         .map_err(MigrateError::doing("making the table schema_migrations"))?;
     // Again, now that nobody else works on it.
     let notes = notes(client).await?;
+    let pending = pending(files, &notes)?;
+    let statements = pending.iter().map(|file| file.statements()).collect::<Result<Vec<_>, _>>()?;
+    let all: Vec<&str> = statements.iter().flatten().map(|(_, text)| text.as_str()).collect();
+    let mut needed = superseded::needed(&all).into_iter();
     let mut applied = Vec::new();
-    for file in pending(files, &notes)? {
-        apply(client, cluster, file).await?;
+    for (file, statements) in pending.into_iter().zip(&statements) {
+        let needed = statements.iter().zip(needed.by_ref()).filter_map(|(one, needed)| needed.then_some(one));
+        apply(client, cluster, file, needed).await?;
         applied.push(file.version);
     }
     Ok(applied)
 }
 
-async fn apply(client: &Client, cluster: &Cluster, file: &Migration) -> Result<(), MigrateError> {
-    for (index, statement) in file.statements()?.iter().enumerate() {
+async fn apply(
+    client: &Client,
+    cluster: &Cluster,
+    file: &Migration,
+    statements: impl Iterator<Item = &(usize, String)>,
+) -> Result<(), MigrateError> {
+    for (number, statement) in statements {
         // A change of rows is done before the next statement, and before the file counts as applied.
         let statement = written(cluster, file.name, statement)?;
         let query = client.query_raw(&statement).with_setting("mutations_sync", "1");
@@ -247,7 +261,7 @@ async fn apply(client: &Client, cluster: &Cluster, file: &Migration) -> Result<(
         };
         within(STATEMENT_LIMIT, query.execute()).await.map_err(|cause| MigrateError::Statement {
             file: file.name.to_owned(),
-            number: index + 1,
+            number: *number,
             cause,
         })?;
     }
@@ -276,7 +290,7 @@ pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, Str
         written(cluster, "schema_migrations", NOTES_TABLE)?,
     )];
     for file in files()? {
-        for statement in file.statements()? {
+        for (_, statement) in file.statements()? {
             let on_cluster = written(cluster, file.name, &statement)?;
             all.push((file.name, statement, on_cluster));
         }

@@ -26,14 +26,23 @@ pub(super) enum IncludeError {
     },
 }
 
-/// The query of `CREATE OR REPLACE VIEW name AS query`, with its name.
+/// The query of `CREATE OR REPLACE VIEW name AS query` or of `CREATE TEMPORARY VIEW name AS query`, with its name.
 pub(super) fn view(statement: &str) -> Option<(&str, &str)> {
     let tokens = tokens(statement);
     let words: Vec<_> = tokens.iter().take(6).map(|token| token.text(statement)).collect();
-    match words[..] {
-        ["CREATE", "OR", "REPLACE", "VIEW", name, "AS"] => Some((name, statement[tokens[5].end..].trim())),
-        _ => None,
-    }
+    let (name, last) = match words[..] {
+        ["CREATE", "OR", "REPLACE", "VIEW", name, "AS"] => (name, 5),
+        ["CREATE", "TEMPORARY", "VIEW", name, "AS", _] => (name, 4),
+        _ => return None,
+    };
+    Some((name, statement[tokens[last].end..].trim()))
+}
+
+/// Whether it is a view that other views are made of, and none of the database.
+pub(super) fn is_part(statement: &str) -> bool {
+    let words = tokens(statement);
+    let words: Vec<_> = words.iter().take(3).map(|token| token.text(statement)).collect();
+    words == ["CREATE", "TEMPORARY", "VIEW"]
 }
 
 /// The text of a view with some parameters settled: each `{name:Type}` of it is the value that goes with the name.
