@@ -19,7 +19,7 @@ use aws_lc_rs::digest;
 use clickhouse::{Client, Row};
 use include::IncludeError;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -308,8 +308,8 @@ pub fn statements_on(cluster: &Cluster) -> Result<Vec<(&'static str, String, Str
 pub fn view(name: &str) -> &'static str {
     static TEXTS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
         let last = FILES.last().map_or("", |(last, _)| last);
-        let text = |name| Some((name, view_in(name, last).ok()?));
-        VIEWS.iter().filter_map(|(_, name, _)| text(*name)).collect()
+        let names: HashSet<&str> = VIEWS.iter().map(|(_, name, _)| *name).collect();
+        names.into_iter().filter_map(|name| Some((name, view_in(name, last).ok()?))).collect()
     });
     TEXTS.get(name).unwrap_or_else(|| panic!("there is no view `{name}`"))
 }
