@@ -113,6 +113,8 @@ def questions(until_ms):
         if line.startswith("#"):
             continue
         name, view, window, cohort, suppress, only, by = line.split("\t")
+        if os.environ.get("MATCH", "") not in name:
+            continue
         if window == "ever":
             first, last = EVER
         else:
@@ -128,6 +130,9 @@ def questions(until_ms):
             start = (first + offset) // step * step - offset + step
             asked = f"{asked}, edges = {[first, *range(start, last, step)]}"
             raw_key = f"intDiv(toUnixTimestamp64Milli(received_at) + {offset}, {step})"
+        elif view not in ("figures", "hit_figures"):
+            # A detail: its own parameters, if any, as they are written.
+            asked, raw_key = f"{asked}{by and ', '}{by}", "''"
         else:
             asked = f"{asked}, by = '{by}'"
             raw_key = by if by in ("campaign", "recipient_domain", "source") else "''"
@@ -140,7 +145,7 @@ def questions(until_ms):
         )
         raw = f"SELECT {raw_key} AS k, kind, actor, uniqExact(message_id), count(){scope} GROUP BY k, kind, actor FORMAT Null"
         # The events alone don't know a provider; nor when a message was sent, which its delivery events say first.
-        is_comparable = by != "mailbox_provider" and (cohort == "event" or window == "ever")
+        is_comparable = view in ("figures", "hit_figures", "series") and by != "mailbox_provider" and (cohort == "event" or window == "ever")
         if view == "series":
             raw_key = f"greatest({first}, {raw_key} * {step} - {offset})"
         recounts = (
