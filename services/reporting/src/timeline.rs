@@ -237,7 +237,7 @@ pub(crate) async fn read(
         return Ok(None);
     }
     let truncated = deliveries.len() > most as usize || hits.len() > most as usize;
-    // The same order of precedence as in the view `report_messages`: delivery events first, then tokens.
+    // The same order of precedence as in `report_gathered`, of which all reports are made: delivery events first, then tokens.
     let first = |of_delivery: fn(&DeliveryRow) -> &str, of_hit: fn(&HitRow) -> &str| {
         let mut said = deliveries.iter().map(of_delivery).chain(hits.iter().map(of_hit));
         said.find(|text| !text.is_empty()).unwrap_or_default().to_owned()

@@ -195,7 +195,7 @@ async fn read(
         "AND message_id IN (SELECT message_id FROM report_messages(
              account = {account: UInt32}, from_ms = {from_ms: Int64}, to_ms = {to_ms: Int64}, cohort = 'event',
              campaign = {campaign: String}, recipient_domain = {recipient_domain: String},
-             mailbox_provider = {mailbox_provider: String}, suppress = []))"
+             mailbox_provider = {mailbox_provider: String}))"
     };
     let rows = client
         .query(&format!(

@@ -125,12 +125,13 @@ def questions(until_ms):
             f"account = {ACCOUNT}, from_ms = {first}, to_ms = {last}, cohort = '{cohort}', campaign = '{campaign}',"
             f" recipient_domain = '{domain}', mailbox_provider = '', suppress = {suppress}"
         )
+        is_detail = view not in ("figures", "hit_figures", "series")
         if view == "series":
             step, offset = (3_600_000, 0) if by == "hour" else (DAY, 20_700_000)
             start = (first + offset) // step * step - offset + step
             asked = f"{asked}, edges = {[first, *range(start, last, step)]}"
             raw_key = f"intDiv(toUnixTimestamp64Milli(received_at) + {offset}, {step})"
-        elif view not in ("figures", "hit_figures"):
+        elif is_detail:
             # A detail: its own parameters, if any, as they are written.
             asked, raw_key = f"{asked}{by and ', '}{by}", "''"
         else:
@@ -145,7 +146,7 @@ def questions(until_ms):
         )
         raw = f"SELECT {raw_key} AS k, kind, actor, uniqExact(message_id), count(){scope} GROUP BY k, kind, actor FORMAT Null"
         # The events alone don't know a provider; nor when a message was sent, which its delivery events say first.
-        is_comparable = view in ("figures", "hit_figures", "series") and by != "mailbox_provider" and (cohort == "event" or window == "ever")
+        is_comparable = not is_detail and by != "mailbox_provider" and (cohort == "event" or window == "ever")
         if view == "series":
             raw_key = f"greatest({first}, {raw_key} * {step} - {offset})"
         recounts = (

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Reports over a large set: builds it in an embedded engine of its own and asks tests/bench/reports/queries.tsv of it.
 # MESSAGES (1 million; 30 million make 100 million events and take about 8 GB) over DAYS (60), ROUNDS (5) of warm questions, DATA to keep
-# the set for another run, and then with BACK the days since it was made; RAW=no times no questions of raw events, MATCH asks those alone whose name has it. It is rolled up three
-# million at a time, which takes 6 GB. Then the export of EXPORT_DAYS (20) of its days; ONLY=reports or ONLY=export measures one of
-# them, and PROGRAM another program than the one that is built here.
+# the set for another run, and then with BACK the days since it was made; RAW=no times no questions of raw events, and MATCH
+# asks those alone whose name has it. It is rolled up three million at a time, which takes 6 GB. Then the export of EXPORT_DAYS (20) of
+# its days; ONLY=reports or ONLY=export measures one of them, and PROGRAM another program than the one that is built here.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 program=${PROGRAM:-target/release/trueopen}
