@@ -92,6 +92,19 @@ FROM {{report_gathered
     messages = (SELECT message_id FROM rollup_wanted(
         account = {account:UInt32}, parts = {parts:Array(String)}, piece = {piece:UInt32}, pieces = {pieces:UInt32}))}};
 
+-- The messages that are counted from the events: touched, or wide.
+CREATE TEMPORARY VIEW report_waiting AS
+SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
+UNION ALL
+SELECT message_id FROM rollup_wide WHERE account = {account:UInt32};
+
+-- What is stored of them all the same.
+CREATE TEMPORARY VIEW report_waiting_rollups AS
+SELECT content, message_id, times
+FROM rollup_messages
+WHERE account = {account:UInt32} AND (day, message_id) IN (
+    SELECT day, message_id FROM rollup_days WHERE account = {account:UInt32} AND message_id IN {{report_waiting}});
+
 -- What stored rows are not simply one row a message: rows that wait to be merged away, and rows of messages that are counted from the events.
 -- `content` tells rows of one message apart, not messages: an equal row of another one may be among them.
 CREATE TEMPORARY VIEW report_unsettled AS
@@ -100,13 +113,7 @@ FROM rollup_messages
 WHERE account = {account:UInt32} AND copies < 0
 UNION ALL
 SELECT content
-FROM rollup_messages
-WHERE account = {account:UInt32} AND (day, message_id) IN (
-    SELECT day, message_id FROM rollup_days
-    WHERE account = {account:UInt32} AND message_id IN (
-        SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-        UNION ALL
-        SELECT message_id FROM rollup_wide WHERE account = {account:UInt32}));
+FROM {{report_waiting_rollups}};
 
 -- Stored rows of which something may be in scope, whatever they add up to; `with` is what must hold of a pattern.
 CREATE TEMPORARY VIEW report_rollups AS
@@ -149,10 +156,7 @@ FROM
         any(pattern), any(times)
     FROM {{report_rollups}}
     WHERE content IN {{report_unsettled}}
-        AND message_id NOT IN (
-            SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-            UNION ALL
-            SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})
+        AND message_id NOT IN {{report_waiting}}
     GROUP BY day, message_id, content
     HAVING sum(copies) > 0
 ) AS stored
@@ -189,17 +193,8 @@ FROM
         SELECT day, message_id FROM rollup_wide WHERE account = {account:UInt32}
         UNION ALL
         SELECT arrayJoin(arrayDistinct(arrayMap(at -> toDate(fromUnixTimestamp64Milli(at, 'UTC')), times))) AS fact_day, message_id
-        FROM rollup_messages
-        WHERE account = {account:UInt32} AND (day, message_id) IN (
-            SELECT day, message_id FROM rollup_days
-            WHERE account = {account:UInt32} AND message_id IN (
-                SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-                UNION ALL
-                SELECT message_id FROM rollup_wide WHERE account = {account:UInt32}))),
-    messages = (
-        SELECT message_id FROM rollup_touched WHERE account = {account:UInt32}
-        UNION ALL
-        SELECT message_id FROM rollup_wide WHERE account = {account:UInt32})}}
+        FROM {{report_waiting_rollups}}),
+    messages = {{report_waiting}}}}
 WHERE if({campaign:String} = '', true, campaign = {campaign:String})
     AND if({recipient_domain:String} = '', true, recipient_domain = {recipient_domain:String})
     AND if({mailbox_provider:String} = '', true, mailbox_provider = {mailbox_provider:String})

@@ -137,7 +137,7 @@ impl Migration {
     fn statements(&self) -> Result<Vec<(usize, String)>, MigrateError> {
         let broken = |what: String| MigrateError::File { file: self.name.to_owned(), what };
         let statements = split::statements(self.text).map_err(|error| broken(error.to_string()))?;
-        let filled = |text| include::filled(text, |name| view_in(name, self.name));
+        let filled = |text| include::filled(text, &|name| view_in(name, self.name));
         let run = (1..).zip(statements).filter(|(_, text)| !include::is_part(text));
         run.map(|(number, text)| Ok((number, filled(text).map_err(|error| broken(error.to_string()))?)))
             .collect()
@@ -330,7 +330,7 @@ fn view_in(name: &str, file: &str) -> Result<String, IncludeError> {
     let mut before = VIEWS.iter().rev().filter(|(defined, ..)| *defined <= file);
     let (.., query) = before.find(|(_, known, _)| *known == name).ok_or_else(unknown)?;
     // In its own text it is unknown.
-    include::filled(query, |inner| if inner == name { Err(unknown()) } else { view_in(inner, file) })
+    include::filled(query, &|inner| if inner == name { Err(unknown()) } else { view_in(inner, file) })
 }
 
 fn written(cluster: &Cluster, file: &str, statement: &str) -> Result<String, MigrateError> {

@@ -45,27 +45,29 @@ pub(super) fn is_part(statement: &str) -> bool {
     words == ["CREATE", "TEMPORARY", "VIEW"]
 }
 
-/// The text of a view with some parameters settled: each `{name:Type}` of it is the value that goes with the name.
-fn settled(view: &str, text: &str, values: &[(&str, &str)]) -> Result<String, IncludeError> {
-    let mut text = text.to_owned();
-    for (name, value) in values {
-        let asked = format!("{{{name}:");
-        if !text.contains(&asked) {
-            let settled = format!("{name} = {value}");
-            return Err(IncludeError::Parameter { view: view.to_owned(), settled });
-        }
-        while let Some(start) = text.find(&asked) {
-            let end = text[start..].find('}').ok_or(IncludeError::Open)?;
-            text.replace_range(start..=start + end, value);
-        }
+/// The text of a view with a parameter settled: each `{name:Type}` of it is the value.
+fn settled(view: &str, text: &str, name: &str, value: &str) -> Result<String, IncludeError> {
+    let asked = format!("{{{name}:");
+    if !text.contains(&asked) {
+        let settled = format!("{name} = {value}");
+        return Err(IncludeError::Parameter { view: view.to_owned(), settled });
     }
-    Ok(text)
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    // What the value says is no parameter of the view.
+    while let Some((before, after)) = rest.split_once(&asked) {
+        let (_, behind) = after.split_once('}').ok_or(IncludeError::Open)?;
+        written.extend([before, value]);
+        rest = behind;
+    }
+    written.push_str(rest);
+    Ok(written)
 }
 
-/// The statement with every `{{view name = value, …}}` filled in.
+/// The statement with every `{{view name = value, …}}` filled in, those of its values too.
 pub(super) fn filled(
     statement: &str,
-    view_text: impl Fn(&str) -> Result<String, IncludeError>,
+    view_text: &dyn Fn(&str) -> Result<String, IncludeError>,
 ) -> Result<String, IncludeError> {
     let all = tokens(statement);
     let mut written = String::with_capacity(statement.len());
@@ -77,10 +79,11 @@ pub(super) fn filled(
         }
         let close = closing(&all, at, statement).ok_or(IncludeError::Open)?;
         let name = all[at + 2].text(statement);
-        let text = view_text(name)?;
-        let values = values(&all[at + 3..close], statement, name)?;
-        let _ =
-            write!(written, "{}(\n{}\n)", &statement[from..all[at].start], settled(name, &text, &values)?);
+        let mut text = view_text(name)?;
+        for (parameter, value) in values(&all[at + 3..close], statement, name)? {
+            text = settled(name, &text, parameter, &filled(value, view_text)?)?;
+        }
+        let _ = write!(written, "{}(\n{text}\n)", &statement[from..all[at].start]);
         from = all[close + 1].end;
         at = close + 2;
     }
@@ -147,7 +150,7 @@ mod tests {
 
     fn filled(statement: &str) -> Result<String, IncludeError> {
         let unknown = |name: &str| IncludeError::Unknown(name.to_owned());
-        super::filled(statement, |name| (name == "v").then(|| TEXT.to_owned()).ok_or_else(|| unknown(name)))
+        super::filled(statement, &|name| (name == "v").then(|| TEXT.to_owned()).ok_or_else(|| unknown(name)))
     }
 
     #[test]
@@ -156,6 +159,10 @@ mod tests {
             ("SELECT {a:UInt8}", "SELECT {a:UInt8}".to_owned()),
             ("SELECT '{{v}}' -- {{v}}\n", "SELECT '{{v}}' -- {{v}}\n".to_owned()),
             ("SELECT * FROM {{v}} AS x", format!("SELECT * FROM (\n{TEXT}\n) AS x")),
+            (
+                "SELECT * FROM {{v by = {{v}}}}",
+                format!("SELECT * FROM (\n{}\n)", TEXT.replace("{by:String}", &format!("(\n{TEXT}\n)"))),
+            ),
             (
                 "SELECT * FROM {{v by = '', edges = [{from_ms:Int64}, 2]}}",
                 "SELECT * FROM (\nSELECT '' AS b, [{from_ms:Int64}, 2][1], '' != ''\n)".to_owned(),
