@@ -297,11 +297,11 @@ impl Rollup {
         within(self.config.insert_limit(), query.fetch_all()).await
     }
 
-    /// Whether stored events wait to follow a change of their account's retention.
+    /// Whether stored facts wait to follow a change of their account's retention.
     async fn rewriting(&self) -> Result<bool, DatabaseError> {
         let query = self.client.query(
             "SELECT count() FROM system.mutations
-             WHERE database = currentDatabase() AND table IN ('events', 'deliveries') AND NOT is_done",
+             WHERE database = currentDatabase() AND table = 'rollup_facts' AND NOT is_done",
         );
         Ok(within(self.config.insert_limit(), query.fetch_one::<u64>()).await? > 0)
     }

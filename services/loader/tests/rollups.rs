@@ -212,7 +212,7 @@ async fn rolled_up_or_not_the_answer_is_the_same() {
     let client = connection.client();
     raw_views(&client).await;
     // Settled at once: nothing else asks between two rounds.
-    let config = Config { rollup_settle_seconds: 0, rollup_messages: 150, ..Config::default() };
+    let config = Config { rollup_settle_seconds: 0, rollup_messages: 60, ..Config::default() };
     let mut rollup = Rollup::new(client.clone(), Cluster::default(), config.clone());
     let mut random = Random(7);
     let mut history = History::default();
@@ -477,9 +477,11 @@ async fn what_is_past_its_retention_leaves_the_roll_ups() {
     assert!(same(&client, "rolled up again", &format!("figures({asked}, by = 'campaign')")).await > 0);
     // Facts whose time is over leave with the next round, nobody having touched their messages.
     let soon = Timestamp::from_millis(given::now().millis() + 3000).unwrap().millis() / 1000;
-    for table in ["events", "deliveries"] {
+    for (table, end) in
+        [("events", "retention_until"), ("deliveries", "retention_until"), ("rollup_facts", "retained_until")]
+    {
         let change = format!(
-            "ALTER TABLE {table} UPDATE retention_until = toDateTime({soon}, 'UTC') WHERE sipHash64(message_id) % 2 = 0"
+            "ALTER TABLE {table} UPDATE {end} = toDateTime({soon}, 'UTC') WHERE sipHash64(message_id) % 2 = 0"
         );
         client.query(&change).with_setting("mutations_sync", "1").execute().await.unwrap();
     }

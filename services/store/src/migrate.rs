@@ -326,11 +326,16 @@ static VIEWS: LazyLock<Vec<(&str, &str, &str)>> = LazyLock::new(|| {
 
 /// The query of a view as the files up to this one define it, filled in.
 fn view_in(name: &str, file: &str) -> Result<String, IncludeError> {
-    let unknown = || IncludeError::Unknown(name.to_owned());
-    let mut before = VIEWS.iter().rev().filter(|(defined, ..)| *defined <= file);
-    let (.., query) = before.find(|(_, known, _)| *known == name).ok_or_else(unknown)?;
-    // In its own text it is unknown.
-    include::filled(query, &|inner| if inner == name { Err(unknown()) } else { view_in(inner, file) })
+    defined(name, file, VIEWS.len())
+}
+
+/// The same of the first so many of [`VIEWS`]. In its own text a view's name stands for what it was before.
+fn defined(name: &str, file: &str, before: usize) -> Result<String, IncludeError> {
+    let known = VIEWS[..before].iter().rposition(|(defined, known, _)| *known == name && *defined <= file);
+    let index = known.ok_or_else(|| IncludeError::Unknown(name.to_owned()))?;
+    include::filled_query(VIEWS[index].2, &|inner| {
+        if inner == name { defined(name, file, index) } else { view_in(inner, file) }
+    })
 }
 
 fn written(cluster: &Cluster, file: &str, statement: &str) -> Result<String, MigrateError> {
@@ -404,6 +409,17 @@ mod tests {
         assert_eq!(files[0].name, "0001_tables.sql");
         for file in files {
             assert!(!file.statements().unwrap().is_empty(), "{} has no statement", file.name);
+        }
+    }
+
+    #[test]
+    fn a_view_that_is_made_anew_of_its_own_text_has_the_parts_of_then() {
+        let text = |file| view_in("report_hits", file).unwrap();
+        let (before, after) = (text("0023_messages.sql"), text("0024_facts.sql"));
+        for (text, has, lacks) in
+            [(before, "FROM deliveries", "rollup_facts"), (after, "FROM rollup_facts", "FROM deliveries")]
+        {
+            assert!(text.contains(has) && !text.contains(lacks) && !text.contains("{{"), "{text}");
         }
     }
 

@@ -29,6 +29,9 @@ pub fn until(received_at: Timestamp, days: u16) -> u32 {
 /// The tables whose rows carry `evidence_until` and `retention_until`.
 const TABLES: [&str; 2] = ["events", "deliveries"];
 
+/// The same of what roll-ups are made of, which has no evidence.
+const FACTS: &str = "rollup_facts";
+
 impl Accounts {
     /// Makes stored rows of an account follow its settings' `evidence_days` and `retention_days`.
     ///
@@ -43,10 +46,11 @@ impl Accounts {
         account: AccountNumber,
         settings: &Settings,
     ) -> Result<(), AccountsError> {
-        for table in TABLES {
+        let mutations = TABLES.map(mutation).into_iter().chain([mutation_of_facts()]);
+        for mutation in mutations {
             let taken: Result<(), DatabaseError> = call(
                 self.client()
-                    .query_raw(&mutation(table))
+                    .query_raw(&mutation)
                     .param("account", account.0)
                     .param("evidence_seconds", i64::from(settings.evidence_days) * SECONDS_A_DAY)
                     .param("evidence_step", step(settings.evidence_days))
@@ -69,16 +73,26 @@ impl Accounts {
 const TOUCH: &str = "INSERT INTO rollup_touched (account, message_id)
     SELECT DISTINCT account, message_id FROM rollup_messages WHERE account = {account: UInt32}";
 
+/// [`until`] in ClickHouse's words, of rows that were received at so many milliseconds; `what` is named in its parameters.
+fn end(received_ms: &str, what: &str) -> String {
+    let end = format!("intDiv({received_ms}, 1000) + {{{what}_seconds: Int64}}");
+    format!("toDateTime(least({end} - ({end}) % {{{what}_step: Int64}}, 4294967295), 'UTC')")
+}
+
 fn mutation(table: &str) -> String {
-    // The same sum as `until`, in ClickHouse's words.
-    let until = |what| {
-        let end = format!("intDiv(toUnixTimestamp64Milli(received_at), 1000) + {{{what}_seconds: Int64}}");
-        format!("toDateTime(least({end} - ({end}) % {{{what}_step: Int64}}, 4294967295), 'UTC')")
-    };
-    let (evidence, retention) = (until("evidence"), until("retention"));
+    let received_ms = "toUnixTimestamp64Milli(received_at)";
+    let (evidence, retention) = (end(received_ms, "evidence"), end(received_ms, "retention"));
     format!(
         "ALTER TABLE {table} UPDATE evidence_until = {evidence}, retention_until = {retention}
          WHERE account = {{account: UInt32}} AND (evidence_until != {evidence} OR retention_until != {retention})"
+    )
+}
+
+fn mutation_of_facts() -> String {
+    let retention = end("received_ms", "retention");
+    format!(
+        "ALTER TABLE {FACTS} UPDATE retained_until = {retention}
+         WHERE account = {{account: UInt32}} AND retained_until != {retention}"
     )
 }
 

@@ -64,6 +64,18 @@ fn settled(view: &str, text: &str, name: &str, value: &str) -> Result<String, In
     Ok(written)
 }
 
+/// A view's query with every `{{view name = value, …}}` filled in. One that is nothing but another's text is that text.
+pub(super) fn filled_query(
+    query: &str,
+    view_text: &dyn Fn(&str) -> Result<String, IncludeError>,
+) -> Result<String, IncludeError> {
+    let words: Vec<_> = tokens(query).iter().map(|token| token.text(query)).collect();
+    match words[..] {
+        ["{", "{", name, "}", "}"] => view_text(name),
+        _ => filled(query, view_text),
+    }
+}
+
 /// The statement with every `{{view name = value, …}}` filled in, those of its values too.
 pub(super) fn filled(
     statement: &str,
@@ -169,6 +181,18 @@ mod tests {
             ),
         ] {
             assert_eq!(filled(statement), Ok(expected), "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_is_nothing_but_another_view_is_its_text() {
+        let text = |name: &str| Ok(format!("text of {name}"));
+        for (query, expected) in [
+            ("{{v}}", "text of v"),
+            (" {{ v }}\n", "text of v"),
+            ("SELECT * FROM {{v}}", "SELECT * FROM (\ntext of v\n)"),
+        ] {
+            assert_eq!(super::filled_query(query, &text), Ok(expected.to_owned()), "{query}");
         }
     }
 
