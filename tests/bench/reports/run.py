@@ -75,7 +75,7 @@ def make(until_ms):
         print(f"\rrolling up: {left} touched rows left, {time.perf_counter() - started:.0f} s   ", end="", file=sys.stderr, flush=True)
         time.sleep(2)
     print(file=sys.stderr)
-    for table in ("events", "deliveries", "rollup_messages", "rollup_patterns"):
+    for table in ("events", "deliveries", "rollup_facts", "rollup_days", "rollup_messages", "rollup_patterns"):
         ask(f"OPTIMIZE TABLE {table} FINAL")
 
 
@@ -100,11 +100,13 @@ def sizes():
     )
     beside = [f"rollup_{what}" for what in ("patterns", "days", "campaigns", "receivers")]
     rolled = bytes_of("rollup_messages") + sums + sum(bytes_of(table) for table in beside)
+    facts = bytes_of("rollup_facts")
     print(f"{events} events, {deliveries} delivery events, {MESSAGES} messages")
     print(
         f"bytes on disk an event: {whole / events:.1f} with evidence, {(whole - evidence) / events:.1f} without"
         f" ({ids / events:.1f} of them its id); a delivery event {bytes_of('deliveries') / deliveries:.1f};"
-        f" roll-ups apart {rolled / MESSAGES:.1f} a message, of which {sums / MESSAGES:.1f} are sums by day; {rolled / events:.1f} an event"
+        f" roll-ups apart {rolled / MESSAGES:.1f} a message, of which {sums / MESSAGES:.1f} are sums by day; {rolled / events:.1f} an event;"
+        f" facts by message apart {facts / events:.1f} an event"
     )
 
 

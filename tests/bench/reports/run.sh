@@ -3,7 +3,8 @@
 # MESSAGES (1 million; 30 million make 100 million events and take about 8 GB) over DAYS (60), ROUNDS (5) of warm questions, DATA to keep
 # the set for another run, and then with BACK the days since it was made; RAW=no times no questions of raw events, and MATCH
 # asks those alone whose name has it. It is rolled up three million at a time, which takes 6 GB. Then the export of EXPORT_DAYS (20) of
-# its days; ONLY=reports or ONLY=export measures one of them, and PROGRAM another program than the one that is built here.
+# its days, and reports while LIVE (200) opens a second come in; ONLY=reports, export or live measures one of them, and PROGRAM another
+# program than the one that is built here.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 program=${PROGRAM:-target/release/trueopen}
@@ -31,3 +32,4 @@ done
 set_of=("http://127.0.0.1:$engine" default "$(cat "$password")" default "${MESSAGES:-1000000}" "${ROUNDS:-5}")
 [ "${ONLY:-reports}" != reports ] || python3 tests/bench/reports/run.py "${set_of[@]}"
 [ "${ONLY:-export}" != export ] || python3 tests/bench/reports/export.py "${set_of[@]}" "http://127.0.0.1:$report" "$(cat "$data/admin.key")" "$up" "${EXPORT_DAYS:-20}"
+[ "${ONLY:-live}" != live ] || python3 tests/bench/reports/live.py "${set_of[@]}" "$up" "${LIVE:-200}"

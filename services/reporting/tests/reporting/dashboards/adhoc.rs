@@ -63,7 +63,7 @@ async fn filtered_rows_of_a_table_would_bring_back_old_verdicts() {
     let statement = variables.interpolate(engagement.panel("Opened by people").statements()[0]);
     let unknown = statement.replace("SELECT opens_human_unique FROM", "SELECT opens_unknown_total FROM");
     assert_ne!(unknown, statement);
-    let filter = r"SETTINGS additional_table_filters = {'events': 'actor = \'unknown\''}";
+    let filter = r"SETTINGS additional_table_filters = {'rollup_facts': 'told[9] = \'unknown\''}";
     let told = async |statement: &str| -> u64 {
         let answer: Value = ask(&world, statement).await;
         answer["data"][0][0].as_u64().unwrap()
