@@ -34,10 +34,11 @@ test-deps:
 	@pkg-config --exists openssl 2>/dev/null || tests/deps.sh libssl-dev pkg-config
 	@tests/deps.sh chromium docker-compose java kcat mvn postfix
 
+# Programs and tests are built in one go: built by themselves, the programs' libraries have other features, and are compiled twice.
 test: test-deps build-deps engine kafka
-	cargo build --locked --workspace
+	cargo build --locked --workspace --all-targets
 	@services/classifier/fetch-asn.sh target/debug/trueopen >/dev/null
-	cargo test --locked --workspace --no-fail-fast
+	TRUEOPEN_PROGRAM=$(CURDIR)/target/debug/trueopen cargo test --locked --workspace --no-fail-fast
 
 truth:
 	cargo test --locked -p classifier --test truth -- --nocapture --test-threads 1

@@ -85,10 +85,14 @@ fn library() -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
 }
 
-/// The child program; cargo does not build another package's programs for a test, so it is asked to.
+/// The child program; cargo does not build another package's programs for a test, so it is asked to, unless `TRUEOPEN_PROGRAM` names
+/// the program of a build that has both.
 fn program() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
+        if let Some(program) = std::env::var_os("TRUEOPEN_PROGRAM") {
+            return PathBuf::from(program).with_file_name("embedded-engine");
+        }
         let binary = std::env::current_exe().expect("this binary");
         let profile = binary.parent().and_then(Path::parent).expect("target/PROFILE/deps").to_owned();
         let mut cargo = Command::new(env!("CARGO"));
