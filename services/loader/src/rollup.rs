@@ -195,7 +195,7 @@ impl Rollup {
         let dropped = self.drop_settled(&mut parts).await?;
         let left = parts.len();
         let nothing = Round { parts: 0, touched: 0, dropped, left, is_behind: false };
-        // Rows of events that are being rewritten would be rolled up half old and half new.
+        // Facts that are being rewritten would be rolled up half old and half new.
         if self.rewriting().await? {
             return Ok(nothing);
         }
