@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS rollup_facts
     -- Of a hit its revision; of a delivery event when it was received, in milliseconds.
     version UInt64 CODEC(ZSTD),
     retained_until DateTime('UTC') CODEC(Delta, ZSTD),
-    -- What it says, in one column, which is looked up in a seventh of the time that a dozen take: type; milliseconds from the time that a
+    -- What it says, in one column, which is looked up in a fifth of the time that a dozen take: type; milliseconds from the time that a
     -- hit's id names (a UUIDv7; 1970 for any other) to the hit, or from a delivery event's receipt to its time; campaign; recipient's
     -- domain; receiving host; when its token says that it was sent, in milliseconds; whether it is tracked; method; actor; source;
     -- client; bounce's class; bounce's reason.

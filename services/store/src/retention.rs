@@ -29,9 +29,6 @@ pub fn until(received_at: Timestamp, days: u16) -> u32 {
 /// The tables whose rows carry `evidence_until` and `retention_until`.
 const TABLES: [&str; 2] = ["events", "deliveries"];
 
-/// The same of what roll-ups are made of, which has no evidence.
-const FACTS: &str = "rollup_facts";
-
 impl Accounts {
     /// Makes stored rows of an account follow its settings' `evidence_days` and `retention_days`.
     ///
@@ -88,10 +85,11 @@ fn mutation(table: &str) -> String {
     )
 }
 
+/// The same of what roll-ups are made of, which has no evidence.
 fn mutation_of_facts() -> String {
     let retention = end("received_ms", "retention");
     format!(
-        "ALTER TABLE {FACTS} UPDATE retained_until = {retention}
+        "ALTER TABLE rollup_facts UPDATE retained_until = {retention}
          WHERE account = {{account: UInt32}} AND retained_until != {retention}"
     )
 }

@@ -13,7 +13,6 @@ readers at once of whom four are slow: bounded means that these are alike, howev
 import concurrent.futures
 import http.client
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -28,7 +27,6 @@ API, KEY, PID = sys.argv[7:10]
 DAYS = float(sys.argv[10]) if len(sys.argv) > 10 else 20.0
 NAME, PAGE, SLOW = "bench", 10_000, "4M"
 FORMATS = {"ndjson": "JSONEachRow", "csv": "CSVWithNames", "parquet": "Parquet"}
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def api(method, path, body=None):
@@ -113,11 +111,6 @@ def engine(span, form):
     return sum(size for size, _ in both), sum(seconds for _, seconds in both)
 
 
-def processor_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def peak(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
@@ -143,11 +136,11 @@ def speeds(key, span, rows, child):
     for way, form in ways:
         ours, theirs, used = [], [], []
         for round_ in range(run.ROUNDS + 1):
-            before = processor_seconds(PID), processor_seconds(child)
+            before = run.processor_seconds(PID), run.processor_seconds(child)
             ours.append(whole(key, span, form) if way == "whole" else paged(key, span, form))
-            between = processor_seconds(PID), processor_seconds(child)
+            between = run.processor_seconds(PID), run.processor_seconds(child)
             theirs.append(engine(span, form))
-            used.append([between[0] - before[0], between[1] - before[1], processor_seconds(child) - between[1]])
+            used.append([between[0] - before[0], between[1] - before[1], run.processor_seconds(child) - between[1]])
             # The first of each is for warming up.
             if round_ == 0:
                 ours, theirs, used = [], [], []
@@ -186,8 +179,7 @@ def memory(key, spans, child):
 def main():
     until_ms = run.set_ends_ms()
     run.prepare(until_ms)
-    child = pathlib.Path(f"/proc/{PID}/task/{PID}/children").read_text().split()
-    child += [one for task in pathlib.Path(f"/proc/{PID}/task").iterdir() for one in (task / "children").read_text().split()]
+    child = run.children(PID)
     key = key_of_the_set()
     span = (until_ms - int(DAYS * run.DAY), until_ms)
     eighth = (span[0], span[0] + int(DAYS / 8 * run.DAY))

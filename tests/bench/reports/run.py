@@ -52,6 +52,16 @@ def ask(sql, binary=False, **parameters):
     return text.strip(), time.perf_counter() - started, summary
 
 
+def children(pid):
+    """The processes that one has started, by whichever of its threads."""
+    return [one for task in pathlib.Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def make(until_ms):
     statements = [(HERE / name).read_text() for name in ("generate_events.sql", "generate_deliveries.sql")]
     started = time.perf_counter()

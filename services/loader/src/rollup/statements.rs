@@ -185,11 +185,10 @@ impl Forgettable {
     }
 }
 
-/// Wide messages of which a day is about to be forgotten, with all their days: the next round looks whether they still are wide.
+/// Wide messages of which a day is about to be forgotten: the next round looks whether they still are wide.
 pub(super) fn touch_wide() -> String {
     format!(
-        "INSERT INTO rollup_touched (account, message_id, day)
-         SELECT account, message_id, day FROM rollup_wide
-         WHERE (account, message_id) IN (SELECT account, message_id FROM rollup_wide WHERE {PAST})"
+        "INSERT INTO rollup_touched (account, message_id)
+         SELECT DISTINCT account, message_id FROM rollup_wide WHERE {PAST}"
     )
 }
